@@ -4,6 +4,7 @@
 import errno
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -55,6 +56,10 @@ def disk_full(where: Path | str) -> Fail:
 def os_error(error: OSError) -> Fail:
     """Turn an error of the operating system into the sentence for the user."""
     where = error.filename2 or error.filename or "the build directory"
+    if isinstance(error, shutil.Error):  # several files at once: take one
+        where, _, text = error.args[0][0]
+        full = any(phrase in str(text) for phrase in DISK_FULL)
+        return disk_full(where) if full else Fail(f"cannot copy: {text}")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return disk_full(where)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Verbs only: the work is done by scripts/driver, which does all set-up itself.
+
+PYTHON ?= python3
+DRIVER = $(PYTHON) $(CURDIR)/scripts/driver
+export QEMU_SRC TARGETS SUITES
+
+.PHONY: build demo run check stock clean help
+
+build demo run check stock:
+	@$(DRIVER) $@
+
+clean:
+	rm -rf $(CURDIR)/build
+
+help:
+	@echo 'make         build build/qemu-system-x86_64 with our virtio-mem'
+	@echo 'make demo    build, boot a Debian guest and show resizing step by step'
+	@echo 'make run     the same VM, with its console and monitor on the terminal'
+	@echo 'make check   build and run all tests; SUITES="unit qtest" runs only those'
+	@echo '             of driver, unit, qtest, guest'
+	@echo 'make stock   build build/stock/qemu-system-x86_64 with QEMU'"'"'s own device'
+	@echo 'make clean   remove build/ (downloads stay in the cache directory)'
+	@echo 'make help    this list'
+	@echo
+	@echo 'QEMU_SRC=path            use this QEMU source tree; it is not modified'
+	@echo 'TARGETS="s390x-softmmu"  build these QEMU targets too'
+	@echo 'DEBIAN_ARCHIVE=address   use this Debian archive'

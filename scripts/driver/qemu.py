@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Configure and build QEMU: ours from the overlaid tree, and the stock one.
+
+Both are built in trees of the same shape and with paths relative to build/,
+so that ccache shares whatever does not differ between them.
+"""
+
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+
+import deps
+import overlay
+import paths
+import private
+import source
+import stamp
+import ui
+
+OPTIONS = (
+    "--without-default-features", "--enable-system", "--enable-tcg",
+    "--enable-kvm", "--enable-fdt=system", "--disable-docs",
+    "--disable-install-blobs", "--disable-download",
+)
+PYTHON = "/usr/bin/python3"  # Debian's, whose venv module deps.py installs
+SAY_EVERY = 10  # seconds between progress lines
+
+
+def targets() -> list[str]:
+    """QEMU's targets to build; x86_64 is always among them."""
+    named = os.environ.get("TARGETS", "").replace(",", " ").split()
+    return list(dict.fromkeys(["x86_64-softmmu", *named]))
+
+
+def build(extra: tuple[str, ...] = ()) -> None:
+    """Build our QEMU; `extra` are more ninja targets (the qtests)."""
+    identity, env = prepare()
+    overlay_tree(paths.ROOT, paths.QEMU_TREE, paths.QEMU_OBJ, identity)
+    make(paths.QEMU_TREE, paths.QEMU_OBJ, paths.QEMU, env, extra)
+
+
+def build_stock() -> None:
+    """Build QEMU with its own device, with the same options."""
+    identity, env = prepare()
+    tree = paths.STOCK_OBJ.with_name("src")
+    if not stamp.matches(tree, identity):
+        remove(paths.STOCK_OBJ)
+        overlay.link_tree(paths.PRISTINE, tree, identity)
+    make(tree, paths.STOCK_OBJ, paths.STOCK, env, ())
+
+
+def prepare() -> tuple[str, dict[str, str]]:
+    """Everything a build starts from; return the tree's identity, and env."""
+    check_place(paths.ROOT)
+    paths.LOGS.mkdir(parents=True, exist_ok=True)
+    deps.ensure()
+    identity = source.prepare()
+    env = private.tools()
+    env.update(CCACHE_BASEDIR=str(paths.BUILD), CCACHE_NOHASHDIR="1")
+    return identity, env
+
+
+def check_place(root: Path) -> None:
+    """QEMU's build does not work below every path: say so at once."""
+    if re.search(r"[\s:'\"\\$]", str(root)):
+        raise ui.Fail(f"QEMU cannot be built below '{root}': move the project "
+                      "to a path without spaces, colons and quotes")
+
+
+def overlay_tree(project: Path, tree: Path, obj: Path, identity: str) -> None:
+    """Lay the project over the tree; objects of another QEMU are removed."""
+    if not stamp.matches(tree, identity):
+        remove(obj)
+    overlay.lay(project, paths.PRISTINE, tree, identity)
+
+
+def remove(directory: Path) -> None:
+    """Remove a directory if it is there."""
+    if directory.exists():
+        shutil.rmtree(directory)
+
+
+def make(tree: Path, obj: Path, link: Path, env: dict, extra) -> None:
+    """Configure if needed, build, and make the result usable by its link."""
+    configure(tree, obj, env)
+    names = [f"qemu-system-{name.removesuffix('-softmmu')}"
+             for name in targets()]
+    ninja(obj, [*names, *extra], env)
+    private.link_firmware(private.firmware(), obj)
+    for name in names:
+        place = link.with_name(name)
+        goal = os.path.relpath(obj / name, place.parent)
+        if not place.is_symlink() or os.readlink(place) != goal:
+            place.unlink(missing_ok=True)
+            place.symlink_to(goal)
+
+
+def configure(tree: Path, obj: Path, env: dict) -> None:
+    """Run configure, once for each set of options."""
+    compiler = "ccache gcc" if shutil.which("ccache") else "gcc"
+    words = [f"{os.path.relpath(tree, obj)}/configure",
+             f"--target-list={','.join(targets())}", *OPTIONS,
+             f"--cc={compiler}", f"--python={PYTHON}"]
+    identity = " ".join([*words, *sorted(env.values())])
+    if stamp.matches(obj, identity) and (obj / "build.ninja").exists():
+        return
+    ui.progress("configuring QEMU …")
+    stamp.clear(obj)
+    obj.mkdir(parents=True, exist_ok=True)
+    ui.run(words, log=log_of(obj, "configure"), what="configuring QEMU",
+           cwd=obj, env=env)
+    stamp.write(obj, identity)
+
+
+def ninja(obj: Path, names: list[str], env: dict) -> None:
+    """Build the named files, saying from time to time how far it is."""
+    said = time.monotonic()
+    started = False
+
+    def on_line(line: str) -> None:
+        nonlocal said, started
+        step = re.match(r"\[(\d+)/(\d+)\] ", line)
+        if not step:
+            return
+        first, now = not started, time.monotonic()
+        if first or now - said >= SAY_EVERY:
+            ui.progress(f"building {obj.parent.name}: "
+                        f"{step[1]} of {step[2]} steps")
+            started, said = True, now
+
+    ui.run(["ninja", "-C", obj, *names], log=log_of(obj, "build"),
+           what=f"building {obj.parent.name}", on_line=on_line,
+           env={**env, "NINJA_STATUS": "[%f/%t] "})
+
+
+def log_of(obj: Path, step: str) -> Path:
+    """The log of one step of one build; each run starts it anew."""
+    log = paths.LOGS / f"{obj.parent.name}-{step}.log"
+    log.unlink(missing_ok=True)
+    return log
