@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The host's end of the command agent that the guest runs on ttyS1 (init.sh)."""
+
+import re
+import socket
+import time
+
+READY = re.compile(r"@ready")
+DONE = re.compile(r"@done (\d+) (\d+)")
+
+
+class AgentSilent(Exception):
+    """The guest did not answer in time; `seen` is what it wrote instead."""
+
+    def __init__(self, seen: str):
+        super().__init__(seen)
+        self.seen = seen
+
+
+class GuestRestarted(Exception):
+    """The guest started anew while a command was running in it."""
+
+
+class AgentGone(Exception):
+    """The other end is closed: QEMU has ended."""
+
+
+class Agent:
+    """Runs one command line at a time in the guest.
+
+    Every command has a number, so that the late answer to a command that was
+    given up is not taken for the answer to the next one.
+    """
+
+    def __init__(self, sock: socket.socket):
+        self._sock = sock
+        self._pending = b""
+        self._number = 0
+
+    def wait_ready(self, timeout: float) -> None:
+        """Wait until the guest says that it has started."""
+        deadline = time.monotonic() + timeout
+        while not READY.fullmatch(self._line(deadline, [])):
+            pass
+
+    def run(self, command: str, timeout: float) -> tuple[int, str]:
+        """Run a shell command line; return its exit status and its output."""
+        if "\n" in command:
+            raise ValueError("the agent takes a single line")
+        self._number += 1
+        deadline = time.monotonic() + timeout
+        self._sock.sendall(f"{self._number} {command}\n".encode())
+        seen: list[str] = []
+        while True:
+            line = self._line(deadline, seen)
+            if READY.fullmatch(line):
+                raise GuestRestarted()
+            done = DONE.fullmatch(line)
+            if done and int(done[1]) == self._number:
+                return int(done[2]), "\n".join(seen).removesuffix("\n")
+            if done:
+                seen.clear()
+            else:
+                seen.append(line)
+
+    def _line(self, deadline: float, seen: list[str]) -> str:
+        """The next line the guest wrote; `seen` only serves the report."""
+        while b"\n" not in self._pending:
+            left = deadline - time.monotonic()
+            try:
+                if left <= 0:
+                    raise TimeoutError
+                self._sock.settimeout(left)
+                data = self._sock.recv(65536)
+            except TimeoutError:
+                rest = self._pending.decode(errors="replace")
+                raise AgentSilent("\n".join([*seen, rest])) from None
+            if not data:
+                raise AgentGone()
+            self._pending += data
+        line, _, self._pending = self._pending.partition(b"\n")
+        return line.decode(errors="replace").rstrip("\r")

@@ -1,0 +1,47 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The whole user space of the test guest: a shell on the console (ttyS0), and
+# on ttyS1 an agent that runs the command lines the harness sends (tests/guest/vm.py).
+# What the guest had before the driver was loaded is kept in /run/boot, so that
+# a change of memory can be told exactly, whatever the kernel keeps for itself.
+
+/bin/busybox mkdir -p /proc /sys /dev /run/boot /tmp /bin
+/bin/busybox --install -s /bin
+export PATH=/bin HOME=/ PS1='guest# '
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+
+cat /proc/meminfo > /run/boot/meminfo
+for node in /sys/devices/system/node/node[0-9]*; do
+    cat "$node/meminfo" > "/run/boot/${node##*/}"
+done
+
+# One command: load what the image carries, in the order it was packed.
+cat > /bin/load-driver <<'LOAD'
+#!/bin/sh
+while read -r module; do
+    insmod "/lib/modules/$module" || exit 1
+done < /lib/modules/order
+LOAD
+chmod +x /bin/load-driver
+case " $(cat /proc/cmdline) " in
+    *" vm.nodriver "*) ;;
+    *) load-driver ;;
+esac
+
+setsid sh -c 'while :; do sh -i; done <> /dev/ttyS0 >&0 2>&0' &
+echo 'guest ready' > /dev/ttyS0
+
+# The agent. A line "ID COMMAND" is answered by the command's output and then,
+# on a line of its own, "@done ID STATUS". "@ready" tells the harness that the
+# guest has (re)started and that earlier commands will not be answered.
+exec < /dev/ttyS1 > /dev/ttyS1
+stty raw -echo
+printf '\n@ready\n'
+while :; do
+    read -r id command || continue
+    sh -c "$command" < /dev/null 2>&1
+    printf '\n@done %s %s\n' "$id" "$?"
+done
