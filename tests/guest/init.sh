@@ -31,17 +31,22 @@ case " $(cat /proc/cmdline) " in
     *) load-driver ;;
 esac
 
-setsid sh -c 'while :; do sh -i; done <> /dev/ttyS0 >&0 2>&0' &
-echo 'guest ready' > /dev/ttyS0
-
 # The agent. A line "ID COMMAND" is answered by the command's output and then,
 # on a line of its own, "@done ID STATUS". "@ready" tells the harness that the
 # guest has (re)started and that earlier commands will not be answered.
-exec < /dev/ttyS1 > /dev/ttyS1
-stty raw -echo
-printf '\n@ready\n'
+agent() {
+    stty raw -echo
+    printf '\n@ready\n'
+    while :; do
+        read -r id command || continue
+        sh -c "$command" < /dev/null 2>&1
+        printf '\n@done %s %s\n' "$id" "$?"
+    done
+}
+agent < /dev/ttyS1 > /dev/ttyS1 &
+
+# The console is not a background job: those ignore Ctrl-C.
+echo 'guest ready' > /dev/ttyS0
 while :; do
-    read -r id command || continue
-    sh -c "$command" < /dev/null 2>&1
-    printf '\n@done %s %s\n' "$id" "$?"
+    setsid -c sh < /dev/ttyS0 > /dev/ttyS0 2>&1
 done

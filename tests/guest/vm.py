@@ -35,9 +35,9 @@ try:
     from qemu.machine import QEMUMachine
     from qemu.machine.machine import AbnormalShutdown, VMLaunchFailure
     from qemu.qmp import QMPError
-except ImportError:
-    sys.exit("error: QEMU's Python libraries are not below build/: "
-             "run make first")
+except ImportError as error:
+    sys.exit(f"error: QEMU's Python libraries are not usable below build/ "
+             f"({error}): run make first")
 
 MiB = 1 << 20
 GiB = 1 << 30

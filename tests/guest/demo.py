@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The demonstration: a Debian guest of 4 GiB grows, shrinks, reboots, goes on.
+
+One row a step: what the host asked for, what the devices report, and what the
+guest sees. A row is ok only if all three agree, the guest's part to the byte.
+"""
+
+import sys
+import time
+
+from vm import VM, Memory, MiB, Unexpected, GiB
+
+# The example of the original proposal.
+ARGUMENTS = (
+    "-m", "4G,maxmem=504G", "-smp", "sockets=2,cores=2",
+    "-object", "memory-backend-ram,id=ram0,size=2G",
+    "-object", "memory-backend-ram,id=ram1,size=2G",
+    "-numa", "node,nodeid=0,cpus=0-1,memdev=ram0",
+    "-numa", "node,nodeid=1,cpus=2-3,memdev=ram1",
+    "-object", "memory-backend-ram,id=mem0,size=256G,reserve=off",
+    "-device", "virtio-mem-pci,id=vm0,memdev=mem0,node=0,size=4160M",
+    "-object", "memory-backend-ram,id=mem1,size=128G,reserve=off",
+    "-device", "virtio-mem-pci,id=vm1,memdev=mem1,node=1,size=3G",
+)
+NODE_OF = {"vm0": 0, "vm1": 1}
+STEP_TIMEOUT = 180
+
+COLUMNS = "{:32}{:>8}{:>7}{:>10}{:>7}{:>12}{:>8}{:>8}{:>9}  {}"
+HEAD = "\n".join(COLUMNS.format(*line).rstrip() for line in (
+    ("all sizes in MiB", "host", "asks", "device", "says",
+     "guest", "sees", "", "", ""),
+    ("step", "vm0", "vm1", "vm0", "vm1",
+     "MemTotal", "node 0", "node 1", "seconds", "")))
+
+
+class Demo:
+    """The steps, and whether all of them went as they should."""
+
+    def __init__(self, vm: VM):
+        self.vm = vm
+        self.asked = {"vm0": 4160 * MiB, "vm1": 3 * GiB}
+        self.agreed = True
+        self.live = sys.stdout.isatty()
+
+    def run(self) -> None:
+        """All steps."""
+        started = time.monotonic()
+        note("starting QEMU and Debian's kernel …")
+        self.vm.wait_ready()
+        note(f"the guest has started after {time.monotonic() - started:.1f} s")
+        self.settle()
+        note("\n(qemu) info memory-devices\n"
+             + self.vm.hmp("info memory-devices"))
+        note(HEAD)
+        self.base_row("driver not loaded yet")
+        self.step("the first sizes", started)
+        self.resize("vm0", 40960)
+        self.resize("vm0", 1024)
+        self.reboot()
+        self.resize("vm0", 4160)
+
+    def resize(self, device: str, mib: int) -> None:
+        """Give the command that this is all about, as a user types it."""
+        started = time.monotonic()
+        command = f"memory-device-resize {device} {mib}"
+        self.asked[device] = mib * MiB
+        refusal = self.vm.hmp(command).strip()
+        if refusal:
+            self.agreed = False
+            note(f"error: the monitor refuses {command}: {refusal}")
+        self.step(command, started)
+
+    def reboot(self) -> None:
+        """A reset unplugs all; the driver then plugs what is asked for."""
+        started = time.monotonic()
+        self.vm.cmd("system_reset")
+        self.vm.event_wait("RESET", 60)
+        sizes = self.vm.sizes()
+        self.row("system_reset", sizes, None, started,
+                 differences({"vm0": 0, "vm1": 0}, sizes, None, None))
+        self.vm.wait_ready()
+        self.base_row("rebooted, driver not loaded yet")
+        self.step("rebooted, with its driver", started)
+
+    def step(self, name: str, started: float) -> None:
+        """Wait until all agree; print the row, and what does not agree."""
+        sizes, gained, memory = self.settle()
+        self.row(name, sizes, memory, started,
+                 differences(self.asked, sizes, gained, NODE_OF))
+
+    def settle(self) -> tuple[dict, Memory, Memory]:
+        """Wait for agreement; return what was seen last, agreed or not."""
+        deadline = time.monotonic() + STEP_TIMEOUT
+        told = time.monotonic()
+        while True:
+            sizes = self.vm.sizes()
+            late = time.monotonic() > deadline
+            if sizes == self.asked or late:
+                memory = self.vm.memory()
+                gained = memory.since(self.vm.boot)
+                if late or not differences(self.asked, sizes, gained, NODE_OF):
+                    self.tell("")
+                    return sizes, gained, memory
+            if time.monotonic() - told > (0.3 if self.live else 10):
+                told = time.monotonic()
+                self.tell("  … " + ", ".join(
+                    f"{name}: {size // MiB} of {self.asked[name] // MiB}"
+                    for name, size in sizes.items()))
+            time.sleep(0.05)
+
+    def tell(self, text: str) -> None:
+        """Progress: on a terminal one line that is written over."""
+        if self.live:
+            print(f"\r\033[K{text}", end="", flush=True)
+        elif text:
+            print(text, flush=True)
+
+    def base_row(self, name: str) -> None:
+        """What the guest had before; the other rows are compared with it."""
+        note(COLUMNS.format(name, "", "", "", "", *in_mib(self.vm.boot),
+                            "", "").rstrip())
+
+    def row(self, name, sizes, memory, started, wrong: list[str]) -> None:
+        """Print one row of the table."""
+        note(COLUMNS.format(
+            name, *(size // MiB for size in self.asked.values()),
+            *(sizes[device] // MiB for device in self.asked),
+            *(in_mib(memory) if memory else ("", "", "")),
+            f"{time.monotonic() - started:.1f}",
+            "differs:" if wrong else "ok"))
+        for text in wrong:
+            note(f"    {text}")
+        self.agreed = self.agreed and not wrong
+
+
+def differences(asked: dict, sizes: dict, gained, node_of) -> list[str]:
+    """What does not agree, a sentence each."""
+    wrong = [f"{name}: expected {asked[name]} bytes plugged, seen {size}"
+             for name, size in sizes.items() if size != asked[name]]
+    if gained is None:
+        return wrong
+    if gained.total != sum(asked.values()):
+        wrong.append(f"MemTotal: expected {sum(asked.values())} bytes more "
+                     f"than without the driver, seen {gained.total}")
+    for name, node in node_of.items():
+        if gained.nodes[node] != asked[name]:
+            wrong.append(f"node {node}: expected {asked[name]} bytes more "
+                         f"than without the driver, seen {gained.nodes[node]}")
+    return wrong
+
+
+def in_mib(memory: Memory) -> list[str]:
+    """MemTotal and the nodes, rounded for the table."""
+    return [f"{size / MiB:.0f}"
+            for size in (memory.total, memory.nodes[0], memory.nodes[1])]
+
+
+def note(text: str) -> None:
+    """Tell the user what is going on."""
+    print(text, flush=True)
+
+
+def main() -> int:
+    """Run the demonstration; 0 only if all agreed at every step."""
+    try:
+        with VM("demo", *ARGUMENTS) as vm:
+            demo = Demo(vm)
+            demo.run()
+            log = vm.console_log
+    except Unexpected as unexpected:
+        print(f"error: {unexpected}", file=sys.stderr)
+        return 1
+    if not demo.agreed:
+        print(f"error: the rows that differ say what was expected and "
+              f"what was seen; the guest's console is in {log}", file=sys.stderr)
+        return 1
+    note("All agree: MemTotal and the nodes of the guest are, to the byte, what "
+         "they were before\nthe driver was loaded plus what the devices report.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
