@@ -8,6 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 BUILD = ROOT / "build"
 LOGS = BUILD / "logs"
+STAMPS = BUILD / "stamps"          # what single files were made from
 PRISTINE = BUILD / "pristine"      # QEMU as Debian (or QEMU_SRC) has it
 QEMU_TREE = BUILD / "qemu" / "src"  # the same with this project laid over it
 QEMU_OBJ = BUILD / "qemu" / "obj"

@@ -14,7 +14,7 @@ import stamp
 import ui
 from archive import Archive
 
-FIRMWARE_DIRS = ("usr/share/seabios", "usr/lib/ipxe/qemu", "usr/share/qemu")
+FIRMWARE_DIRS = ("usr/share/seabios", "usr/share/qemu")
 BUNDLE = "qemu-bundle/usr/local/share/qemu"  # where QEMU looks, beside itself
 
 

@@ -33,7 +33,7 @@ def unpack(dsc: Path, pinned: dict, tree: Path, log: Path) -> str:
         return identity
     ui.progress(f"unpacking {dsc.stem} …")
     partial = fresh(tree)
-    ui.run(["dpkg-source", "-x", dsc, partial], log=log,
+    ui.run(["dpkg-source", "--no-copy", "-x", dsc, partial], log=log,
            what=f"unpacking {dsc.name}",
            hint=f"if a file is damaged, remove {dsc.parent} and try again")
     check_version(partial, pinned, f"the source package {dsc.stem}")
