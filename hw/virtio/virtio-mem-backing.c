@@ -1,0 +1,100 @@
+/*
+ * virtio-mem: host memory
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/cutils.h"
+#include "exec/ramblock.h"
+#include "virtio-mem-backing.h"
+
+#define THP_SIZE_FILE "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+
+bool virtio_mem_backing_check(HostMemoryBackend *backend, Error **errp)
+{
+    g_autofree char *name = host_memory_backend_get_name(backend);
+
+    if (host_memory_backend_is_mapped(backend)) {
+        error_setg(errp, "'memdev' names the memory backend '%s', which is"
+                   " already used by another device", name);
+        return false;
+    }
+    if (!host_memory_backend_mr_inited(backend) ||
+        !memory_region_is_ram(&backend->mr) || !backend->mr.ram_block) {
+        error_setg(errp, "'memdev' names the memory backend '%s', which has"
+                   " no RAM", name);
+        return false;
+    }
+    if (backend->prealloc) {
+        error_setg(errp, "'memdev' names the memory backend '%s', which has"
+                   " prealloc=on; use prealloc=on of the virtio-mem device"
+                   " instead, to populate memory as it is plugged", name);
+        return false;
+    }
+    return true;
+}
+
+/*
+ * A huge page as the CPU's page tables have it one level above the smallest
+ * page, for when the kernel does not tell (no THP compiled in, no sysfs).
+ */
+static uint64_t usual_thp_size(uint64_t page_size)
+{
+#ifdef __s390x__
+    return 1024 * 1024;
+#else
+    return page_size * (page_size / sizeof(uint64_t));
+#endif
+}
+
+static uint64_t thp_size(uint64_t page_size)
+{
+    g_autofree char *text = NULL;
+    uint64_t size;
+
+    if (g_file_get_contents(THP_SIZE_FILE, &text, NULL, NULL) &&
+        !qemu_strtou64(g_strchomp(text), NULL, 0, &size) &&
+        is_power_of_2(size) && size >= page_size) {
+        return size;
+    }
+    return usual_thp_size(page_size);
+}
+
+uint64_t virtio_mem_backing_default_block_size(HostMemoryBackend *backend)
+{
+    const uint64_t page_size = host_memory_backend_pagesize(backend);
+    uint64_t size = page_size;
+
+    if (page_size == qemu_real_host_page_size()) {
+        size = thp_size(page_size);
+    }
+    return MAX(size, VIRTIO_MEM_MIN_BLOCK_SIZE);
+}
+
+bool virtio_mem_backing_has_zero_page(HostMemoryBackend *backend)
+{
+    RAMBlock *rb = backend->mr.ram_block;
+
+    return !qemu_ram_is_shared(rb) && qemu_ram_get_fd(rb) < 0 &&
+           qemu_ram_pagesize(rb) == qemu_real_host_page_size();
+}
+
+int virtio_mem_backing_discard(HostMemoryBackend *backend, VirtIOMEMSpan span)
+{
+    return ram_block_discard_range(backend->mr.ram_block, span.offset,
+                                   span.size);
+}
+
+int virtio_mem_backing_populate(HostMemoryBackend *backend, VirtIOMEMSpan span,
+                                Error **errp)
+{
+    char *area = (char *)memory_region_get_ram_ptr(&backend->mr) + span.offset;
+
+    if (!qemu_prealloc_mem(memory_region_get_fd(&backend->mr), area, span.size,
+                           backend->prealloc_threads, NULL, false, errp)) {
+        return -ENOMEM;
+    }
+    return 0;
+}

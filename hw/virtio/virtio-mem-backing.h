@@ -1,0 +1,52 @@
+/*
+ * virtio-mem: host memory
+ *
+ * What lies behind the device's region: page sizes, giving memory back to the
+ * host and getting it. Everything here blocks until it is done.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_VIRTIO_MEM_BACKING_H
+#define HW_VIRTIO_MEM_BACKING_H
+
+#include "system/hostmem.h"
+#include "virtio-mem-geometry.h"
+
+/*
+ * virtio_mem_backing_check: can @backend serve a device at all?
+ *
+ * Returns false and sets @errp, naming the property to change, when it is in
+ * use, has no RAM or is preallocated.
+ */
+bool virtio_mem_backing_check(HostMemoryBackend *backend, Error **errp);
+
+/*
+ * virtio_mem_backing_default_block_size: bytes, a power of two.
+ *
+ * Ordinary pages: the size of a transparent huge page, so that discarding a
+ * block does not split one; other page sizes: the page size, and at least
+ * VIRTIO_MEM_MIN_BLOCK_SIZE.
+ */
+uint64_t virtio_mem_backing_default_block_size(HostMemoryBackend *backend);
+
+/*
+ * Does reading never-written memory take no host memory? Only anonymous
+ * private memory of ordinary pages has the shared zero page.
+ */
+bool virtio_mem_backing_has_zero_page(HostMemoryBackend *backend);
+
+/*
+ * Give the host memory of @span back. @span is aligned to the page size.
+ * Returns 0 or a negative errno value; QEMU has then logged why.
+ */
+int virtio_mem_backing_discard(HostMemoryBackend *backend, VirtIOMEMSpan span);
+
+/*
+ * Fault in the host memory of @span for writing.
+ * Returns 0, or -ENOMEM and sets @errp; part of @span may then be populated.
+ */
+int virtio_mem_backing_populate(HostMemoryBackend *backend, VirtIOMEMSpan span,
+                                Error **errp);
+
+#endif

@@ -1,0 +1,380 @@
+/*
+ * virtio-mem: how a device may be configured
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/visitor.h"
+#include "qemu/units.h"
+#include "hw/boards.h"
+#include "hw/qdev-properties.h"
+#include "system/numa.h"
+#include "system/system.h"
+#include "trace.h"
+#include "virtio-mem-backing.h"
+#include "virtio-mem-config.h"
+#include "virtio-mem-live.h"
+
+/*
+ * What is usable beyond the requested size: twice the usual size of a Linux
+ * memory section, so that Linux can add a whole one and plug part of it.
+ *
+ * Legacy guests are those written before VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE;
+ * they exist on x86 only.
+ */
+#if defined(TARGET_X86_64) || defined(TARGET_I386)
+#define VIRTIO_MEM_USABLE_EXTENT (256 * MiB)
+#define VIRTIO_MEM_LEGACY_GUESTS
+#elif defined(TARGET_S390X)
+#define VIRTIO_MEM_USABLE_EXTENT (256 * MiB)
+#elif defined(TARGET_ARM) || defined(TARGET_AARCH64)
+#define VIRTIO_MEM_USABLE_EXTENT (1 * GiB)
+#else
+#error "virtio-mem: what is usable beyond the requested size is not defined"
+#endif
+
+/* --- sizes, before and after realize ------------------------------------ */
+
+uint64_t virtio_mem_get_requested_size(const VirtIOMEM *vmem)
+{
+    return vmem->live ? vmem->live->state.requested_size : vmem->initial_size;
+}
+
+uint64_t virtio_mem_get_plugged_size(const VirtIOMEM *vmem)
+{
+    return vmem->live ? virtio_mem_plugged_size(&vmem->live->state) : 0;
+}
+
+uint64_t virtio_mem_get_block_size(const VirtIOMEM *vmem)
+{
+    if (vmem->block_size) {
+        return vmem->block_size;
+    }
+    if (vmem->memdev && host_memory_backend_mr_inited(vmem->memdev)) {
+        return virtio_mem_backing_default_block_size(vmem->memdev);
+    }
+    return 0;
+}
+
+void virtio_mem_set_usable(VirtIOMEM *vmem, uint64_t usable_size)
+{
+    VirtIOMEMState *state = &vmem->live->state;
+
+    if (state->usable_size != usable_size) {
+        trace_virtio_mem_resized_usable_region(state->usable_size, usable_size);
+        state->usable_size = usable_size;
+    }
+}
+
+static bool check_size(const VirtIOMEMGeometry *geo, const char *name,
+                       uint64_t size, Error **errp)
+{
+    switch (virtio_mem_geometry_check_size(geo, size)) {
+    case VIRTIO_MEM_FAULT_NONE:
+        return true;
+    case VIRTIO_MEM_FAULT_SIZE_LARGE:
+        if (size > INT64_MAX) {
+            /* The visitors of QEMU turn -1 into 2^64 - 1. */
+            error_setg(errp, "'%s' is negative or too large; it must be from 0"
+                       " to the memory backend size (0x%" PRIx64 ")", name,
+                       geo->region_size);
+        } else {
+            error_setg(errp, "'%s' cannot exceed the memory backend size (0x%"
+                       PRIx64 " > 0x%" PRIx64 ")", name, size,
+                       geo->region_size);
+        }
+        return false;
+    default:
+        error_setg(errp, "'%s' must be a multiple of the block size (0x%" PRIx64
+                   " is no multiple of 0x%" PRIx64 ")", name, size,
+                   geo->block_size);
+        return false;
+    }
+}
+
+bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
+                                   uint64_t size, Error **errp)
+{
+    VirtIOMEMState *state;
+    uint64_t usable_size;
+
+    if (!vmem->live) {
+        vmem->initial_size = size;
+        vmem->initial_size_name = name;
+        return true;
+    }
+
+    state = &vmem->live->state;
+    if (!check_size(&state->geo, name, size, errp)) {
+        return false;
+    }
+    if (qdev_get_parent_bus(DEVICE(vmem))->parent->pending_deleted_event) {
+        error_setg(errp, "'%s' cannot be changed while the device is being"
+                   " unplugged", name);
+        return false;
+    }
+    trace_virtio_mem_requested(vmem, state->requested_size, size);
+    state->requested_size = size;
+    usable_size = virtio_mem_geometry_usable(&state->geo, size);
+    virtio_mem_set_usable(vmem, MAX(state->usable_size, usable_size));
+    virtio_notify_config(VIRTIO_DEVICE(vmem));
+    return true;
+}
+
+bool virtio_mem_check_unplug(const VirtIOMEM *vmem, Error **errp)
+{
+    if (!vmem->live->unplugged_inaccessible) {
+        error_setg(errp, "virtio-mem device cannot get unplugged while"
+                   " '" VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP "' != 'on'");
+        return false;
+    }
+    if (virtio_mem_get_plugged_size(vmem)) {
+        error_setg(errp, "virtio-mem device cannot get unplugged while some of"
+                   " its memory is still plugged: '" VIRTIO_MEM_SIZE_PROP
+                   "' != '0'");
+        return false;
+    }
+    if (virtio_mem_get_requested_size(vmem)) {
+        error_setg(errp, "virtio-mem device cannot get unplugged while"
+                   " '" VIRTIO_MEM_REQUESTED_SIZE_PROP "' != '0'");
+        return false;
+    }
+    return true;
+}
+
+/* --- checks at realize -------------------------------------------------- */
+
+static bool check_backend(const VirtIOMEM *vmem, Error **errp)
+{
+    if (!vmem->memdev) {
+        error_setg(errp, "'" VIRTIO_MEM_MEMDEV_PROP "' must be set to the id of"
+                   " a memory backend");
+        return false;
+    }
+    if (should_mlock(mlock_state)) {
+        error_setg(errp, "virtio-mem cannot be used with '-overcommit"
+                   " mem-lock': locked memory cannot be given back to the host");
+        return false;
+    }
+    return virtio_mem_backing_check(vmem->memdev, errp);
+}
+
+static bool check_node(const VirtIOMEM *vmem, Error **errp)
+{
+    const MachineState *ms = MACHINE(qdev_get_machine());
+    const int configured = ms->numa_state ? ms->numa_state->num_nodes : 0;
+    const unsigned int nodes = MAX(configured, 1);
+
+    if (vmem->node >= nodes) {
+        error_setg(errp, "'" VIRTIO_MEM_NODE_PROP "' (%" PRIu32 ") must be"
+                   " below the number of NUMA nodes (%u)", vmem->node, nodes);
+        return false;
+    }
+    return true;
+}
+
+static bool check_geometry(const VirtIOMEMGeometry *geo, uint64_t page_size,
+                           Error **errp)
+{
+    const uint64_t block = geo->block_size;
+
+    switch (virtio_mem_geometry_check(geo, page_size)) {
+    case VIRTIO_MEM_FAULT_NONE:
+        return true;
+    case VIRTIO_MEM_FAULT_BLOCK_POWER:
+        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64 ") must"
+                   " be a power of two", block);
+        return false;
+    case VIRTIO_MEM_FAULT_BLOCK_SMALL:
+        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64 ") must"
+                   " be at least 0x%" PRIx64, block, VIRTIO_MEM_MIN_BLOCK_SIZE);
+        return false;
+    case VIRTIO_MEM_FAULT_BLOCK_PAGE:
+        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64 ") must"
+                   " be at least the page size of the memory backend (0x%"
+                   PRIx64 ")", block, page_size);
+        return false;
+    case VIRTIO_MEM_FAULT_REGION_EMPTY:
+    case VIRTIO_MEM_FAULT_REGION_BLOCKS:
+        error_setg(errp, "'" VIRTIO_MEM_MEMDEV_PROP "': the memory backend size"
+                   " (0x%" PRIx64 ") must be a multiple of '"
+                   VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64 ")",
+                   geo->region_size, block);
+        return false;
+    case VIRTIO_MEM_FAULT_REGION_MANY:
+        error_setg(errp, "'" VIRTIO_MEM_MEMDEV_PROP "': the memory backend size"
+                   " (0x%" PRIx64 ") must be at most %" PRIu64 " blocks of '"
+                   VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64 ")",
+                   geo->region_size, VIRTIO_MEM_MAX_BLOCKS, block);
+        return false;
+    case VIRTIO_MEM_FAULT_ADDR_ALIGN:
+    case VIRTIO_MEM_FAULT_ADDR_WRAP:
+    default:
+        error_setg(errp, "'" VIRTIO_MEM_ADDR_PROP "' (0x%" PRIx64 ") must be a"
+                   " multiple of '" VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64
+                   ") and leave room for the memory backend (0x%" PRIx64 ")",
+                   geo->addr.gpa, block, geo->region_size);
+        return false;
+    }
+}
+
+static bool resolve_unplugged_inaccessible(const VirtIOMEM *vmem)
+{
+#ifdef VIRTIO_MEM_LEGACY_GUESTS
+    switch (vmem->unplugged_inaccessible) {
+    case ON_OFF_AUTO_AUTO:
+        /* A legacy guest may read it all: that must not cost memory. */
+        return !virtio_mem_backing_has_zero_page(vmem->memdev);
+    case ON_OFF_AUTO_OFF:
+        return false;
+    default:
+        return true;
+    }
+#else
+    return true;
+#endif
+}
+
+bool virtio_mem_config_resolve(const VirtIOMEM *vmem, VirtIOMEMConfig *config,
+                               Error **errp)
+{
+    if (!check_backend(vmem, errp) || !check_node(vmem, errp)) {
+        return false;
+    }
+    if (!vmem->addr) {
+        error_setg(errp, "'" VIRTIO_MEM_ADDR_PROP "' was not assigned: this"
+                   " machine has no support for virtio-mem devices");
+        return false;
+    }
+    config->geo = (VirtIOMEMGeometry) {
+        .addr.gpa = vmem->addr,
+        .region_size = memory_region_size(&vmem->memdev->mr),
+        .block_size = virtio_mem_get_block_size(vmem),
+        .usable_extent = VIRTIO_MEM_USABLE_EXTENT,
+    };
+    config->unplugged_inaccessible = resolve_unplugged_inaccessible(vmem);
+
+    return check_geometry(&config->geo,
+                          host_memory_backend_pagesize(vmem->memdev), errp) &&
+           check_size(&config->geo,
+                      vmem->initial_size_name ?: VIRTIO_MEM_REQUESTED_SIZE_PROP,
+                      vmem->initial_size, errp);
+}
+
+/* --- properties --------------------------------------------------------- */
+
+static void visit_value(Visitor *v, const char *name, uint64_t value,
+                        Error **errp)
+{
+    visit_type_size(v, name, &value, errp);
+}
+
+static void get_plugged_size(Object *obj, Visitor *v, const char *name,
+                             void *opaque, Error **errp)
+{
+    visit_value(v, name, virtio_mem_get_plugged_size(VIRTIO_MEM(obj)), errp);
+}
+
+static void get_requested_size(Object *obj, Visitor *v, const char *name,
+                               void *opaque, Error **errp)
+{
+    visit_value(v, name, virtio_mem_get_requested_size(VIRTIO_MEM(obj)), errp);
+}
+
+static void set_requested_size(Object *obj, Visitor *v, const char *name,
+                               void *opaque, Error **errp)
+{
+    uint64_t size;
+
+    if (visit_type_size(v, name, &size, errp)) {
+        virtio_mem_set_requested_size(VIRTIO_MEM(obj),
+                                      VIRTIO_MEM_REQUESTED_SIZE_PROP, size,
+                                      errp);
+    }
+}
+
+/* 'size' is what is plugged; before there is a device, what is wanted. */
+static void set_first_size(Object *obj, Visitor *v, const char *name,
+                           void *opaque, Error **errp)
+{
+    uint64_t size;
+
+    if (VIRTIO_MEM(obj)->live) {
+        error_setg(errp, "'" VIRTIO_MEM_SIZE_PROP "' is read-only once the"
+                   " device exists; set '" VIRTIO_MEM_REQUESTED_SIZE_PROP
+                   "' instead");
+        return;
+    }
+    if (visit_type_size(v, name, &size, errp)) {
+        virtio_mem_set_requested_size(VIRTIO_MEM(obj), VIRTIO_MEM_SIZE_PROP,
+                                      size, errp);
+    }
+}
+
+static void get_block_size(Object *obj, Visitor *v, const char *name,
+                           void *opaque, Error **errp)
+{
+    visit_value(v, name, virtio_mem_get_block_size(VIRTIO_MEM(obj)), errp);
+}
+
+static void set_block_size(Object *obj, Visitor *v, const char *name,
+                           void *opaque, Error **errp)
+{
+    VirtIOMEM *vmem = VIRTIO_MEM(obj);
+    uint64_t size;
+
+    if (vmem->live) {
+        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' cannot be changed"
+                   " once the device exists");
+        return;
+    }
+    if (!visit_type_size(v, name, &size, errp)) {
+        return;
+    }
+    /*
+     * Checked at once: the machine asks for the alignment before realize, and
+     * has no message for one that makes no sense.
+     */
+    if (size < VIRTIO_MEM_MIN_BLOCK_SIZE || !is_power_of_2(size)) {
+        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64 ") must"
+                   " be a power of two and at least 0x%" PRIx64, size,
+                   VIRTIO_MEM_MIN_BLOCK_SIZE);
+        return;
+    }
+    vmem->block_size = size;
+}
+
+static const Property virtio_mem_properties[] = {
+    DEFINE_PROP_UINT64(VIRTIO_MEM_ADDR_PROP, VirtIOMEM, addr, 0),
+    DEFINE_PROP_UINT32(VIRTIO_MEM_NODE_PROP, VirtIOMEM, node, 0),
+    DEFINE_PROP_LINK(VIRTIO_MEM_MEMDEV_PROP, VirtIOMEM, memdev,
+                     TYPE_MEMORY_BACKEND, HostMemoryBackend *),
+    DEFINE_PROP_BOOL(VIRTIO_MEM_PREALLOC_PROP, VirtIOMEM, prealloc, false),
+#ifdef VIRTIO_MEM_LEGACY_GUESTS
+    DEFINE_PROP_ON_OFF_AUTO(VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP, VirtIOMEM,
+                            unplugged_inaccessible, ON_OFF_AUTO_ON),
+#endif
+    DEFINE_PROP_BOOL(VIRTIO_MEM_EARLY_MIGRATION_PROP, VirtIOMEM,
+                     early_migration, true),
+};
+
+void virtio_mem_config_class_init(ObjectClass *oc)
+{
+    device_class_set_props(DEVICE_CLASS(oc), virtio_mem_properties);
+
+    object_class_property_add(oc, VIRTIO_MEM_SIZE_PROP, "size",
+                              get_plugged_size, set_first_size, NULL, NULL);
+    object_class_property_set_description(oc, VIRTIO_MEM_SIZE_PROP,
+        "bytes plugged; before realize, same as requested-size");
+    object_class_property_add(oc, VIRTIO_MEM_REQUESTED_SIZE_PROP, "size",
+                              get_requested_size, set_requested_size, NULL,
+                              NULL);
+    object_class_property_set_description(oc, VIRTIO_MEM_REQUESTED_SIZE_PROP,
+        "bytes the guest is asked to plug; a multiple of block-size");
+    object_class_property_add(oc, VIRTIO_MEM_BLOCK_SIZE_PROP, "size",
+                              get_block_size, set_block_size, NULL, NULL);
+    object_class_property_set_description(oc, VIRTIO_MEM_BLOCK_SIZE_PROP,
+        "bytes, a power of two; what is plugged and unplugged at once");
+}

@@ -1,0 +1,39 @@
+/*
+ * virtio-mem: how a device may be configured
+ *
+ * The properties, their limits and the messages that name them.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_VIRTIO_MEM_CONFIG_H
+#define HW_VIRTIO_MEM_CONFIG_H
+
+#include "hw/virtio/virtio-mem.h"
+#include "virtio-mem-geometry.h"
+
+/* What the properties come to, with every default resolved. */
+typedef struct VirtIOMEMConfig {
+    VirtIOMEMGeometry geo;
+    bool unplugged_inaccessible;
+} VirtIOMEMConfig;
+
+/*
+ * virtio_mem_config_resolve: check all properties of @vmem.
+ *
+ * Called at realize; has no effect on anything. Returns false and sets @errp,
+ * naming the property and its limits.
+ */
+bool virtio_mem_config_resolve(const VirtIOMEM *vmem, VirtIOMEMConfig *config,
+                               Error **errp);
+
+/* Declare the properties. */
+void virtio_mem_config_class_init(ObjectClass *oc);
+
+/*
+ * Set the usable region of a realized device to @usable_size bytes. May be
+ * smaller than before during UNPLUG ALL and system reset only.
+ */
+void virtio_mem_set_usable(VirtIOMEM *vmem, uint64_t usable_size);
+
+#endif

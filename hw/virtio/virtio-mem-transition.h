@@ -1,0 +1,72 @@
+/*
+ * virtio-mem: transitions, the order of effects
+ *
+ * A transition takes blocks from one plugged state to the other. It is a short
+ * array of steps, each with do and undo, run over a table of effects. It is
+ * the only place that orders effects and the only one that changes
+ * VirtIOMEMBlocks. When a step fails, the steps before it are undone in
+ * reverse order and the blocks are as they were.
+ *
+ *   plug:        populate -> announce -> commit
+ *   unplug:      discard -> retract -> commit
+ *
+ * Unplugging everything is an unplug of the whole region, with one discard.
+ * Nothing can fail once blocks are committed. A listener hears of memory that
+ * goes away while its blocks are still marked plugged.
+ *
+ * This room is pure; tests fail each effect in turn.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_VIRTIO_MEM_TRANSITION_H
+#define HW_VIRTIO_MEM_TRANSITION_H
+
+#include "virtio-mem-blocks.h"
+
+/*
+ * What a transition does to the world. All members are required. Functions
+ * that return int return 0 or a negative errno value, and have undone what
+ * they did when they fail.
+ */
+typedef struct VirtIOMEMEffects {
+    /* Get host memory for @span, if the device was asked to. */
+    int (*populate)(void *opaque, VirtIOMEMSpan span);
+    /* Give the host memory of @span back; its content is gone. */
+    int (*discard)(void *opaque, VirtIOMEMSpan span);
+    /* Tell listeners that @span is about to be plugged; they may veto. */
+    int (*announce)(void *opaque, VirtIOMEMSpan span);
+    /* Tell listeners that the plugged blocks of @span go away. */
+    void (*retract)(void *opaque, VirtIOMEMSpan span);
+    /*
+     * Called after each step and undo, for tracing.
+     * @ret: 0, or what the step failed with
+     */
+    void (*observe)(void *opaque, const char *step, bool undo, int ret);
+} VirtIOMEMEffects;
+
+typedef struct VirtIOMEMTransition {
+    const VirtIOMEMEffects *effects;
+    void *opaque;                       /* passed to every effect */
+    const VirtIOMEMGeometry *geo;
+    VirtIOMEMBlocks *blocks;
+} VirtIOMEMTransition;
+
+/*
+ * virtio_mem_plug: plug @range, all of which is unplugged.
+ *
+ * Returns 0, or the negative errno value of the step that failed; then
+ * nothing has changed. A populate is undone by a discard; when that fails
+ * too, the host keeps memory that it could have back, and nothing else.
+ */
+int virtio_mem_plug(const VirtIOMEMTransition *t, VirtIOMEMRange range);
+
+/*
+ * virtio_mem_unplug: unplug the plugged blocks of @range.
+ *
+ * Returns 0, or the negative errno value of the discard; then no block has
+ * changed its state.
+ */
+int virtio_mem_unplug(const VirtIOMEMTransition *t, VirtIOMEMRange range);
+
+#endif

@@ -1,0 +1,537 @@
+/*
+ * virtio-mem: paravirtualized, resizable memory
+ *
+ * The device itself: request loop, config space, features, reset, realize. What
+ * to answer is decided in virtio-mem-protocol, how a change is carried out in
+ * virtio-mem-transition, how a device may be configured in virtio-mem-config.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "qemu/iov.h"
+#include "hw/boards.h"
+#include "hw/virtio/virtio-mem.h"
+#include "migration/blocker.h"
+#include "migration/misc.h"
+#include "migration/vmstate.h"
+#include "standard-headers/linux/virtio_ids.h"
+#include "standard-headers/linux/virtio_mem.h"
+#include "system/runstate.h"
+#include "trace.h"
+#include "virtio-mem-backing.h"
+#include "virtio-mem-config.h"
+#include "virtio-mem-live.h"
+#include "virtio-mem-system-reset.h"
+#include CONFIG_DEVICES
+
+G_STATIC_ASSERT(sizeof(struct virtio_mem_config) == 56);
+
+#define VIRTIO_MEM_QUEUE_SIZE 128
+
+/*
+ * Requests handled before the main loop gets its turn: a guest that keeps the
+ * ring full must not keep the monitor from answering.
+ */
+#define VIRTIO_MEM_REQUESTS_AT_ONCE VIRTIO_MEM_QUEUE_SIZE
+
+/* Blocks cannot change while their state is on its way to another QEMU. */
+static bool virtio_mem_is_busy(void)
+{
+    return migration_is_running() || migration_in_incoming_postcopy();
+}
+
+/* --- effects ----------------------------------------------------------- */
+
+static int effect_populate(void *opaque, VirtIOMEMSpan span)
+{
+    VirtIOMEM *vmem = opaque;
+    Error *err = NULL;
+    int ret;
+
+    if (!vmem->prealloc) {
+        return 0;
+    }
+    ret = virtio_mem_backing_populate(vmem->memdev, span, &err);
+    if (ret) {
+        /* What could be had before memory ran out goes back to the host. */
+        virtio_mem_backing_discard(vmem->memdev, span);
+        warn_report_once("virtio-mem: memory backend '%s' ran out of memory;"
+                         " the guest will try again: %s",
+                         object_get_canonical_path_component(
+                             OBJECT(vmem->memdev)),
+                         error_get_pretty(err));
+        error_free(err);
+    }
+    return ret;
+}
+
+static int effect_discard(void *opaque, VirtIOMEMSpan span)
+{
+    VirtIOMEM *vmem = opaque;
+
+    return virtio_mem_backing_discard(vmem->memdev, span);
+}
+
+static int effect_announce(void *opaque, VirtIOMEMSpan span)
+{
+    VirtIOMEM *vmem = opaque;
+
+    return virtio_mem_rdm_announce(&vmem->live->rdm, span);
+}
+
+static void effect_retract(void *opaque, VirtIOMEMSpan span)
+{
+    VirtIOMEM *vmem = opaque;
+
+    virtio_mem_rdm_retract(&vmem->live->rdm, span);
+}
+
+static void effect_observe(void *opaque, const char *step, bool undo, int ret)
+{
+    trace_virtio_mem_step(opaque, step, undo ? "undo" : "do", ret);
+}
+
+static const VirtIOMEMEffects virtio_mem_effects = {
+    .populate = effect_populate,
+    .discard = effect_discard,
+    .announce = effect_announce,
+    .retract = effect_retract,
+    .observe = effect_observe,
+};
+
+/* --- changes ----------------------------------------------------------- */
+
+static void virtio_mem_plugged_changed(VirtIOMEM *vmem)
+{
+    /* A driver that reads the size in two halves must see that it changed. */
+    VIRTIO_DEVICE(vmem)->generation++;
+    virtio_mem_transport_size_changed(vmem);
+}
+
+/*
+ * The only time the usable region shrinks. No notification: a driver that asks
+ * for UNPLUG ALL reads the config afterwards, and after a system reset no
+ * driver is there (VIRTIO 1.2, 5.15.4).
+ */
+static int virtio_mem_unplug_everything(VirtIOMEM *vmem)
+{
+    VirtIOMEMLive *live = vmem->live;
+    const VirtIOMEMState *state = &live->state;
+
+    if (state->blocks.plugged) {
+        int ret = virtio_mem_unplug(&live->transition,
+                                    virtio_mem_range_all(&state->geo));
+
+        if (ret) {
+            return ret;
+        }
+        trace_virtio_mem_unplugged_all();
+        virtio_mem_plugged_changed(vmem);
+    }
+    virtio_mem_set_usable(vmem,
+                          virtio_mem_geometry_usable(&state->geo,
+                                                     state->requested_size));
+    return 0;
+}
+
+/* --- requests ---------------------------------------------------------- */
+
+/* Do what @verdict says before it is answered; may turn it into BUSY. */
+static void virtio_mem_carry_out(VirtIOMEM *vmem, VirtIOMEMVerdict *verdict)
+{
+    VirtIOMEMLive *live = vmem->live;
+    int ret = 0;
+
+    switch (verdict->action) {
+    case VIRTIO_MEM_ACTION_NONE:
+        return;
+    case VIRTIO_MEM_ACTION_PLUG:
+        ret = virtio_mem_plug(&live->transition, verdict->range);
+        break;
+    case VIRTIO_MEM_ACTION_UNPLUG:
+        ret = virtio_mem_unplug(&live->transition, verdict->range);
+        break;
+    case VIRTIO_MEM_ACTION_UNPLUG_ALL:
+        if (virtio_mem_unplug_everything(vmem)) {
+            verdict->response = VIRTIO_MEM_RESP_BUSY;
+        }
+        return;
+    }
+    if (ret) {
+        verdict->response = VIRTIO_MEM_RESP_BUSY;
+    } else {
+        virtio_mem_plugged_changed(vmem);
+    }
+}
+
+/*
+ * The guest is free in how it cuts request and response into descriptors
+ * (VIRTIO 1.2, 2.7.4); it only has to leave enough room.
+ *
+ * Returns false when the device had to stop until it is reset.
+ */
+static bool virtio_mem_handle_element(VirtIOMEM *vmem, VirtQueueElement *elem)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(vmem);
+    VirtIOMEMLive *live = vmem->live;
+    uint8_t request[VIRTIO_MEM_REQUEST_SIZE];
+    uint8_t response[VIRTIO_MEM_RESPONSE_SIZE];
+    VirtIOMEMVerdict verdict;
+    VirtIOMEMRequest req;
+
+    if (iov_to_buf(elem->out_sg, elem->out_num, 0, request, sizeof(request)) <
+        sizeof(request)) {
+        virtio_error(vdev, "virtio-mem request is shorter than %zu bytes",
+                     sizeof(request));
+        return false;
+    }
+    if (iov_size(elem->in_sg, elem->in_num) < sizeof(response)) {
+        virtio_error(vdev, "virtio-mem response does not have %zu bytes of"
+                     " room", sizeof(response));
+        return false;
+    }
+
+    req = virtio_mem_request_decode(request);
+    verdict = virtio_mem_decide(&req, &live->state, virtio_mem_is_busy());
+    virtio_mem_carry_out(vmem, &verdict);
+    trace_virtio_mem_verdict(vmem, req.type, req.addr.gpa, req.nb_blocks,
+                             verdict.response, verdict.state);
+
+    virtio_mem_response_encode(&verdict, response);
+    iov_from_buf(elem->in_sg, elem->in_num, 0, response, sizeof(response));
+    virtqueue_push(live->vq, elem, sizeof(response));
+    return true;
+}
+
+static void virtio_mem_process_queue(VirtIOMEM *vmem)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(vmem);
+    VirtIOMEMLive *live = vmem->live;
+    int handled = 0;
+
+    /* A driver that does not accept VERSION_1 is not served. */
+    if (!virtio_vdev_has_feature(vdev, VIRTIO_F_VERSION_1)) {
+        virtio_error(vdev, "virtio-mem needs a driver that accepts"
+                     " VIRTIO_F_VERSION_1");
+        return;
+    }
+
+    while (handled < VIRTIO_MEM_REQUESTS_AT_ONCE) {
+        g_autofree VirtQueueElement *elem =
+            virtqueue_pop(live->vq, sizeof(VirtQueueElement));
+
+        if (!elem) {
+            break;
+        }
+        if (!virtio_mem_handle_element(vmem, elem)) {
+            virtqueue_detach_element(live->vq, elem, 0);
+            break;
+        }
+        handled++;
+    }
+    if (handled) {
+        virtio_notify(vdev, live->vq);
+    }
+    if (handled == VIRTIO_MEM_REQUESTS_AT_ONCE) {
+        qemu_bh_schedule(live->more_requests);
+    }
+}
+
+static void virtio_mem_handle_output(VirtIODevice *vdev, VirtQueue *vq)
+{
+    virtio_mem_process_queue(VIRTIO_MEM(vdev));
+}
+
+static void virtio_mem_more_requests(void *opaque)
+{
+    VirtIODevice *vdev = opaque;
+
+    /* What waits in the ring while the VM is stopped, set_status resumes. */
+    if (vdev->vm_running && (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+        virtio_mem_process_queue(VIRTIO_MEM(vdev));
+    }
+}
+
+/* Also called when the VM starts and stops. */
+static void virtio_mem_set_status(VirtIODevice *vdev, uint8_t status)
+{
+    if (vdev->vm_running && (status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+        qemu_bh_schedule(VIRTIO_MEM(vdev)->live->more_requests);
+    }
+}
+
+/* --- config space, features, reset ------------------------------------- */
+
+/* VIRTIO 1.2, 5.15.4. Writes change nothing: there is no set_config. */
+static void virtio_mem_get_config(VirtIODevice *vdev, uint8_t *data)
+{
+    const VirtIOMEM *vmem = VIRTIO_MEM(vdev);
+    const VirtIOMEMState *state = &vmem->live->state;
+    const struct virtio_mem_config config = {
+        .block_size = cpu_to_le64(state->geo.block_size),
+        .node_id = cpu_to_le16(vmem->node),
+        .addr = cpu_to_le64(state->geo.addr.gpa),
+        .region_size = cpu_to_le64(state->geo.region_size),
+        .usable_region_size = cpu_to_le64(state->usable_size),
+        .plugged_size = cpu_to_le64(virtio_mem_plugged_size(state)),
+        .requested_size = cpu_to_le64(state->requested_size),
+    };
+
+    memcpy(data, &config, sizeof(config));
+}
+
+static uint64_t virtio_mem_get_features(VirtIODevice *vdev, uint64_t features,
+                                        Error **errp)
+{
+#ifdef CONFIG_ACPI
+    /* Also without nodes, so that machines of one type offer the same. */
+    if (MACHINE(qdev_get_machine())->numa_state) {
+        virtio_add_feature(&features, VIRTIO_MEM_F_ACPI_PXM);
+    }
+#endif
+    if (VIRTIO_MEM(vdev)->live->unplugged_inaccessible) {
+        virtio_add_feature(&features, VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE);
+    }
+    if (qemu_wakeup_suspend_enabled()) {
+        virtio_add_feature(&features, VIRTIO_MEM_F_PERSISTENT_SUSPEND);
+    }
+    return features;
+}
+
+/* Called at FEATURES_OK; may refuse the driver (VIRTIO 1.2, 5.15.5.1). */
+static int virtio_mem_validate_features(VirtIODevice *vdev)
+{
+    if (virtio_host_has_feature(vdev, VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE) &&
+        !virtio_vdev_has_feature(vdev, VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE)) {
+        return -EFAULT;
+    }
+    return 0;
+}
+
+static void virtio_mem_system_reset(VirtIOMEM *vmem)
+{
+    /*
+     * "Should", not "must" (VIRTIO 1.2, 5.15.6): when it cannot be done now,
+     * the driver finds memory plugged and asks for UNPLUG ALL.
+     */
+    if (!virtio_mem_is_busy()) {
+        virtio_mem_unplug_everything(vmem);
+    }
+}
+
+/* --- life -------------------------------------------------------------- */
+
+/*
+ * Migration is not implemented yet; a VM that lost the plugged state of its
+ * memory on the way would be corrupt, so neither side starts one.
+ */
+static bool virtio_mem_block_migration(VirtIOMEMLive *live, Error **errp)
+{
+    if (runstate_check(RUN_STATE_INMIGRATE)) {
+        error_setg(errp, "virtio-mem does not support incoming migration yet");
+        return false;
+    }
+    error_setg(&live->migration_blocker,
+               "virtio-mem does not support migration yet");
+    return migrate_add_blocker(&live->migration_blocker, errp) == 0;
+}
+
+/* Memory must be, and stay, discardable; the device starts with none in use. */
+static bool virtio_mem_take_memory(VirtIOMEM *vmem,
+                                   const VirtIOMEMGeometry *geo, Error **errp)
+{
+    const VirtIOMEMRange all = virtio_mem_range_all(geo);
+    int ret;
+
+    if (ram_block_coordinated_discard_require(true)) {
+        error_setg(errp, "virtio-mem gives unplugged memory back to the host,"
+                   " which another device or option of this VM forbids");
+        return false;
+    }
+    ret = virtio_mem_backing_discard(vmem->memdev,
+                                     virtio_mem_range_span(geo, all));
+    if (ret) {
+        error_setg_errno(errp, -ret, "'" VIRTIO_MEM_MEMDEV_PROP "': memory of"
+                         " the backend cannot be given back to the host");
+        ram_block_coordinated_discard_require(false);
+        return false;
+    }
+    host_memory_backend_set_mapped(vmem->memdev, true);
+    vmstate_register_ram(&vmem->memdev->mr, DEVICE(vmem));
+    memory_region_set_ram_discard_manager(&vmem->memdev->mr,
+                                          RAM_DISCARD_MANAGER(vmem));
+    return true;
+}
+
+static void virtio_mem_release_memory(VirtIOMEM *vmem)
+{
+    memory_region_set_ram_discard_manager(&vmem->memdev->mr, NULL);
+    vmstate_unregister_ram(&vmem->memdev->mr, DEVICE(vmem));
+    host_memory_backend_set_mapped(vmem->memdev, false);
+    ram_block_coordinated_discard_require(false);
+}
+
+static VirtIOMEMLive *virtio_mem_live_new(VirtIOMEM *vmem,
+                                          const VirtIOMEMConfig *config)
+{
+    VirtIOMEMLive *live = g_new0(VirtIOMEMLive, 1);
+    VirtIOMEMState *state = &live->state;
+
+    state->geo = config->geo;
+    state->requested_size = vmem->initial_size;
+    state->usable_size = virtio_mem_geometry_usable(&state->geo,
+                                                    state->requested_size);
+    virtio_mem_blocks_init(&state->blocks,
+                           virtio_mem_geometry_blocks(&state->geo));
+    virtio_mem_rdm_init(&live->rdm, &state->geo, &state->blocks);
+    live->unplugged_inaccessible = config->unplugged_inaccessible;
+    live->transition = (VirtIOMEMTransition) {
+        .effects = &virtio_mem_effects,
+        .opaque = vmem,
+        .geo = &state->geo,
+        .blocks = &state->blocks,
+    };
+    return live;
+}
+
+static void virtio_mem_live_free(VirtIOMEMLive *live)
+{
+    virtio_mem_blocks_cleanup(&live->state.blocks);
+    g_free(live);
+}
+
+static void virtio_mem_realize(DeviceState *dev, Error **errp)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(dev);
+    VirtIOMEM *vmem = VIRTIO_MEM(dev);
+    VirtIOMEMConfig config;
+    VirtIOMEMLive *live;
+
+    if (!virtio_mem_config_resolve(vmem, &config, errp)) {
+        return;
+    }
+    live = virtio_mem_live_new(vmem, &config);
+    if (!virtio_mem_block_migration(live, errp)) {
+        virtio_mem_live_free(live);
+        return;
+    }
+    if (!virtio_mem_take_memory(vmem, &config.geo, errp)) {
+        migrate_del_blocker(&live->migration_blocker);
+        virtio_mem_live_free(live);
+        return;
+    }
+
+    vmem->live = live;
+    virtio_init(vdev, VIRTIO_ID_MEM, sizeof(struct virtio_mem_config));
+    live->vq = virtio_add_queue(vdev, VIRTIO_MEM_QUEUE_SIZE,
+                                virtio_mem_handle_output);
+    live->more_requests = qemu_bh_new_guarded(virtio_mem_more_requests, vmem,
+                                              &dev->mem_reentrancy_guard);
+    live->system_reset = virtio_mem_system_reset_new(vmem,
+                                                     virtio_mem_system_reset);
+}
+
+static void virtio_mem_unrealize(DeviceState *dev)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(dev);
+    VirtIOMEM *vmem = VIRTIO_MEM(dev);
+    VirtIOMEMLive *live = vmem->live;
+
+    virtio_mem_system_reset_free(live->system_reset);
+    qemu_bh_delete(live->more_requests);
+    virtio_delete_queue(live->vq);
+    virtio_cleanup(vdev);
+    virtio_mem_release_memory(vmem);
+    migrate_del_blocker(&live->migration_blocker);
+    vmem->live = NULL;
+    virtio_mem_live_free(live);
+}
+
+/* --- type -------------------------------------------------------------- */
+
+static uint64_t rdm_get_min_granularity(const RamDiscardManager *rdm,
+                                        const MemoryRegion *mr)
+{
+    return VIRTIO_MEM(rdm)->live->state.geo.block_size;
+}
+
+static bool rdm_is_populated(const RamDiscardManager *rdm,
+                             const MemoryRegionSection *section)
+{
+    return virtio_mem_rdm_is_populated(&VIRTIO_MEM(rdm)->live->rdm, section);
+}
+
+static int rdm_replay_populated(const RamDiscardManager *rdm,
+                                MemoryRegionSection *section,
+                                ReplayRamPopulate fn, void *opaque)
+{
+    return virtio_mem_rdm_replay_populated(&VIRTIO_MEM(rdm)->live->rdm, section,
+                                           fn, opaque);
+}
+
+static void rdm_replay_discarded(const RamDiscardManager *rdm,
+                                 MemoryRegionSection *section,
+                                 ReplayRamDiscard fn, void *opaque)
+{
+    virtio_mem_rdm_replay_discarded(&VIRTIO_MEM(rdm)->live->rdm, section, fn,
+                                    opaque);
+}
+
+static void rdm_register_listener(RamDiscardManager *rdm,
+                                  RamDiscardListener *listener,
+                                  MemoryRegionSection *section)
+{
+    virtio_mem_rdm_register(&VIRTIO_MEM(rdm)->live->rdm, listener, section);
+}
+
+static void rdm_unregister_listener(RamDiscardManager *rdm,
+                                    RamDiscardListener *listener)
+{
+    virtio_mem_rdm_unregister(&VIRTIO_MEM(rdm)->live->rdm, listener);
+}
+
+static void virtio_mem_class_init(ObjectClass *oc, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+    VirtioDeviceClass *vdc = VIRTIO_DEVICE_CLASS(oc);
+    RamDiscardManagerClass *rdmc = RAM_DISCARD_MANAGER_CLASS(oc);
+
+    virtio_mem_config_class_init(oc);
+    dc->desc = "resizable memory";
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+
+    vdc->realize = virtio_mem_realize;
+    vdc->unrealize = virtio_mem_unrealize;
+    vdc->get_config = virtio_mem_get_config;
+    vdc->get_features = virtio_mem_get_features;
+    vdc->validate_features = virtio_mem_validate_features;
+    vdc->set_status = virtio_mem_set_status;
+
+    rdmc->get_min_granularity = rdm_get_min_granularity;
+    rdmc->is_populated = rdm_is_populated;
+    rdmc->replay_populated = rdm_replay_populated;
+    rdmc->replay_discarded = rdm_replay_discarded;
+    rdmc->register_listener = rdm_register_listener;
+    rdmc->unregister_listener = rdm_unregister_listener;
+}
+
+static const TypeInfo virtio_mem_info = {
+    .name = TYPE_VIRTIO_MEM,
+    .parent = TYPE_VIRTIO_DEVICE,
+    .instance_size = sizeof(VirtIOMEM),
+    .class_init = virtio_mem_class_init,
+    .interfaces = (InterfaceInfo[]) {
+        { TYPE_RAM_DISCARD_MANAGER },
+        { }
+    },
+};
+
+static void virtio_mem_register_types(void)
+{
+    type_register_static(&virtio_mem_info);
+}
+
+type_init(virtio_mem_register_types)

@@ -1,0 +1,110 @@
+/*
+ * virtio-mem: paravirtualized, resizable memory
+ *
+ * The public contract of the device: its properties, what transports need, and
+ * the one thing a user does with it, changing the requested size.
+ *
+ * Implements the memory device of VIRTIO 1.2, section 5.15.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_VIRTIO_MEM_H
+#define HW_VIRTIO_MEM_H
+
+#include "hw/virtio/virtio.h"
+#include "system/hostmem.h"
+#include "qom/object.h"
+
+#define TYPE_VIRTIO_MEM "virtio-mem"
+OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMEM, VIRTIO_MEM)
+
+/* Property names; all sizes and addresses are in bytes. */
+#define VIRTIO_MEM_MEMDEV_PROP "memdev"
+#define VIRTIO_MEM_NODE_PROP "node"
+#define VIRTIO_MEM_SIZE_PROP "size"
+#define VIRTIO_MEM_REQUESTED_SIZE_PROP "requested-size"
+#define VIRTIO_MEM_BLOCK_SIZE_PROP "block-size"
+#define VIRTIO_MEM_ADDR_PROP "memaddr"
+#define VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP "unplugged-inaccessible"
+#define VIRTIO_MEM_EARLY_MIGRATION_PROP "x-early-migration"
+#define VIRTIO_MEM_PREALLOC_PROP "prealloc"
+
+/* What exists only while the device is realized; private to the device. */
+typedef struct VirtIOMEMLive VirtIOMEMLive;
+
+struct VirtIOMEM {
+    VirtIODevice parent_obj;
+
+    /* Properties; they do not change once the device is realized. */
+    HostMemoryBackend *memdev;
+    uint64_t addr;                      /* guest-physical; 0: not assigned */
+    uint64_t block_size;                /* 0: the default for memdev */
+    uint64_t initial_size;              /* the first requested size */
+    const char *initial_size_name;      /* the property that set it, or NULL */
+    uint32_t node;
+    bool prealloc;
+    OnOffAuto unplugged_inaccessible;
+    bool early_migration;
+
+    VirtIOMEMLive *live;                /* NULL unless realized */
+};
+
+/*
+ * virtio_mem_set_requested_size: ask the guest for another size.
+ *
+ * @name: how the user called the value, for messages: a property or argument
+ * @size: bytes, multiple of the block size, at most the size of memdev
+ *
+ * Before realize, sets the first requested size, which realize checks. After,
+ * the usable region grows if need be and the guest is notified, even when the
+ * size is the one already requested (VIRTIO 1.2, 5.15.4 allows that).
+ *
+ * Fails, with nothing changed, when @size is not allowed or when an unplug of
+ * the device is pending.
+ */
+bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
+                                   uint64_t size, Error **errp);
+
+/* Bytes. The size last requested. */
+uint64_t virtio_mem_get_requested_size(const VirtIOMEM *vmem);
+
+/* Bytes plugged; 0 unless realized. */
+uint64_t virtio_mem_get_plugged_size(const VirtIOMEM *vmem);
+
+/*
+ * Bytes. Before realize, what it will be with the properties as they are now;
+ * 0 when that cannot be said because memdev is missing.
+ */
+uint64_t virtio_mem_get_block_size(const VirtIOMEM *vmem);
+
+/*
+ * virtio_mem_check_unplug: may a user take the device away?
+ *
+ * Returns false and sets @errp while memory is plugged or requested, or when
+ * the guest may access unplugged memory. Called on an unplug request.
+ */
+bool virtio_mem_check_unplug(const VirtIOMEM *vmem, Error **errp);
+
+/*
+ * For transports, which are what a machine sees as the memory device.
+ *
+ * virtio_mem_transport_instance_init() creates the virtio-mem device in @vmem,
+ * part of @proxy, and gives @proxy its properties. Called from instance_init.
+ *
+ * virtio_mem_transport_class_init() fills in the MemoryDevice interface of a
+ * class whose instances went through the former. Called from class_init.
+ */
+void virtio_mem_transport_instance_init(Object *proxy, VirtIOMEM *vmem);
+void virtio_mem_transport_class_init(ObjectClass *oc);
+
+/* The device that @proxy is a transport of, or NULL when it is none. */
+VirtIOMEM *virtio_mem_of_transport(Object *proxy);
+
+/*
+ * Called after the plugged size has changed, by the device: sends
+ * MEMORY_DEVICE_SIZE_CHANGE on behalf of the transport.
+ */
+void virtio_mem_transport_size_changed(const VirtIOMEM *vmem);
+
+#endif

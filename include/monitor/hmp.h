@@ -1,0 +1,5 @@
+
+/* virtio-mem: memory-device-resize */
+void hmp_memory_device_resize(Monitor *mon, const QDict *qdict);
+void memory_device_resize_completion(ReadLineState *rs, int nb_args,
+                                     const char *str);
