@@ -26,6 +26,7 @@ OPTIONS = (
 )
 PYTHON = "/usr/bin/python3"  # Debian's, whose venv module deps.py installs
 SAY_EVERY = 10  # seconds between progress lines
+FEW_STEPS = 10  # a build that small is not worth a line of its own
 
 
 def targets() -> list[str]:
@@ -97,12 +98,16 @@ def make(tree: Path, obj: Path, link: Path, env: dict, extra) -> None:
             place.symlink_to(goal)
 
 
+def compiler() -> str:
+    """The machine's gcc, through ccache where that is installed."""
+    return "ccache gcc" if shutil.which("ccache") else "gcc"
+
+
 def configure(tree: Path, obj: Path, env: dict) -> None:
     """Run configure, once for each set of options."""
-    compiler = "ccache gcc" if shutil.which("ccache") else "gcc"
     words = [f"{os.path.relpath(tree, obj)}/configure",
              f"--target-list={','.join(targets())}", *OPTIONS,
-             f"--cc={compiler}", f"--python={PYTHON}"]
+             f"--cc={compiler()}", f"--python={PYTHON}"]
     identity = " ".join([*words, *sorted(env.values())])
     if stamp.matches(obj, identity) and (obj / "build.ninja").exists():
         return
@@ -124,7 +129,8 @@ def ninja(obj: Path, names: list[str], env: dict) -> None:
         step = re.match(r"\[(\d+)/(\d+)\] ", line)
         if not step:
             return
-        first, now = not started, time.monotonic()
+        first = not started and int(step[2]) > FEW_STEPS
+        now = time.monotonic()
         if first or now - said >= SAY_EVERY:
             ui.progress(f"building {obj.parent.name}: "
                         f"{step[1]} of {step[2]} steps")

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Running test programs: real ones, made for the purpose."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import time
+from unittest import mock
+
+from support import DRIVER, PROJECT, ScratchCase
+import check
+import paths
+import suites
+
+
+class RunnerCase(ScratchCase):
+    """A suite of shell scripts in place of the real suites."""
+
+    def setUp(self):
+        super().setUp()
+        logs = mock.patch.object(paths, "LOGS", self.scratch / "logs")
+        logs.start()
+        self.addCleanup(logs.stop)
+
+    def suite(self, *scripts: str, seconds: float = 20):
+        """Run a suite of these scripts; return counts and what was printed."""
+        programs = [suites.Program(f"p{number}", ["sh", "-c", script], seconds)
+                    for number, script in enumerate(scripts)]
+        made = mock.patch.dict(suites.SUITES, {"unit": lambda env: programs})
+        printed = io.StringIO()
+        with made, contextlib.redirect_stdout(printed):
+            counts = check.run_suite("unit", {})
+        return counts, printed.getvalue()
+
+
+class Running(RunnerCase):
+    """What one suite counts and says."""
+
+    def test_results_of_all_programs_are_added(self):
+        counts, _ = self.suite("echo 1..1; echo ok 1 a",
+                               "echo 1..2; echo ok 1 b; "
+                               "echo 'ok 2 c # SKIP cold'")
+        self.assertEqual(counts, (2, 0, 1))
+
+    def test_failure_is_named_with_message_and_log(self):
+        counts, text = self.suite("echo 1..1; echo '# expected 4'; "
+                                  "echo not ok 1 sum; exit 1")
+        self.assertEqual(counts, (0, 1, 0))
+        self.assertIn("FAIL unit/p0: sum\n    expected 4\n    log: ", text)
+        log = self.scratch / "logs" / "check" / "unit" / "p0.log"
+        self.assertIn(os.path.basename(log), text)
+        self.assertIn("not ok 1 sum", log.read_text())
+
+    def test_skip_reason_is_printed(self):
+        _, text = self.suite("echo 1..1; echo 'ok 1 c # SKIP too cold'")
+        self.assertIn("c: too cold", text)
+
+    def test_suite_without_tests_has_failed(self):
+        counts, text = self.suite()
+        self.assertEqual(counts, (0, 1, 0))
+        self.assertIn("ran no test", text)
+
+    def test_suite_that_skipped_everything_has_failed(self):
+        self.assertEqual(self.suite("echo '1..0 # SKIP x'")[0], (0, 1, 1))
+
+    def test_crash_is_a_failure(self):
+        counts, text = self.suite("echo 1..2; echo ok 1 a; kill -SEGV $$")
+        self.assertEqual(counts, (1, 1, 0))
+        self.assertIn("the test after a\n    crashed (signal 11)", text)
+
+    def test_program_that_is_not_there_is_a_failure(self):
+        missing = suites.Program("gone", [self.scratch / "gone"], 5)
+        report = check.run_program(missing, self.log, check.Counter("unit"))
+        self.assertIn("cannot be started", report.failed[0][1])
+
+    def test_timeout_ends_the_whole_process_group(self):
+        started = time.monotonic()
+        note = self.scratch / "pid"
+        counts, text = self.suite(
+            f"echo 1..1; sleep 60 & echo $! > {note}; wait", seconds=0.5)
+        self.assertEqual(counts, (0, 1, 0))
+        self.assertIn("gave no end within 0.5 s", text)
+        self.assertLess(time.monotonic() - started, 10)
+        self.assert_ends(int(note.read_text()))
+
+    def assert_ends(self, pid: int):
+        """The process is gone, or only waits to be reaped, within 5 s."""
+        for _ in range(50):
+            try:
+                with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+                    if stat.read().rpartition(")")[2].split()[0] == "Z":
+                        return
+            except FileNotFoundError:
+                return
+            time.sleep(0.1)
+        self.fail(f"process {pid} of a test that was ended still runs")
+
+
+class Whole(RunnerCase):
+    """The verdict of a whole check."""
+
+    def verdict(self, *scripts: str):
+        """Status and last line of a check of these scripts."""
+        programs = [suites.Program(f"p{number}", ["sh", "-c", script], 20)
+                    for number, script in enumerate(scripts)]
+        printed = io.StringIO()
+        with mock.patch.dict(suites.SUITES, {"unit": lambda env: programs}), \
+                mock.patch.object(check, "prepare", return_value={}), \
+                contextlib.redirect_stdout(printed):
+            status = check.check(["unit"])
+        return status, printed.getvalue().splitlines()[-1]
+
+    def test_last_line_and_status_of_success(self):
+        self.assertEqual(self.verdict("echo 1..1; echo ok 1 a"),
+                         (0, "1 passed, 0 failed, 0 skipped"))
+
+    def test_last_line_and_status_of_failure(self):
+        self.assertEqual(self.verdict("echo 1..1; echo ok 1 a",
+                                      "echo 1..1; echo not ok 1 b"),
+                         (1, "1 passed, 1 failed, 0 skipped"))
+
+    def test_no_test_at_all_is_a_failure(self):
+        self.assertEqual(self.verdict(), (1, "0 passed, 1 failed, 0 skipped"))
+
+    def test_unknown_suite_is_refused(self):
+        with self.fails("no suite unti", "unit"):
+            suites.choose(["unti"])
+
+
+class PythonTests(ScratchCase):
+    """taprun.py: failures of every kind come out as TAP."""
+
+    def tap(self, body: str) -> list[str]:
+        """The result lines of a file of tests."""
+        file = self.write("test_it.py", "import unittest\n"
+                          f"class T(unittest.TestCase):\n{body}")
+        done = subprocess.run(
+            [sys.executable, DRIVER / "taprun.py", file],
+            capture_output=True, text=True, check=False, cwd=PROJECT)
+        self.assertEqual(done.stderr, "")
+        return [line for line in done.stdout.splitlines()
+                if not line.startswith(("#", "TAP"))]
+
+    def test_passing(self):
+        self.assertEqual(self.tap(" def test_a(self): pass\n"),
+                         ["ok 1 test_it.T.test_a", "1..1"])
+
+    def test_failing(self):
+        self.assertEqual(self.tap(" def test_a(self): self.fail('x')\n"),
+                         ["not ok 1 test_it.T.test_a", "1..1"])
+
+    def test_failing_part_fails_the_test(self):
+        self.assertEqual(
+            self.tap(" def test_a(self):\n"
+                     "  with self.subTest('p'): self.fail('x')\n"
+                     "  with self.subTest('q'): pass\n"),
+            ["not ok 1 test_it.T.test_a", "1..1"])
+
+    def test_failing_fixture(self):
+        lines = self.tap(" @classmethod\n"
+                         " def setUpClass(cls): raise OSError\n"
+                         " def test_a(self): pass\n")
+        self.assertIn("not ok 0 setUpClass (test_it.T)", lines)
