@@ -66,21 +66,16 @@ def debian_addresses() -> list[str]:
     """
     if os.environ.get("DEBIAN_ARCHIVE"):
         return os.environ["DEBIAN_ARCHIVE"].split()
-    command = ["apt-get", "indextargets", "--format",
-               "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
-    try:
-        listed = subprocess.run(command, capture_output=True, text=True,
-                                check=False).stdout
-    except FileNotFoundError:
-        raise ui.Fail("apt-get is not on this machine: the packages that the "
-                      "build needs come from Debian's archive, so build on "
-                      "Debian or in a Debian container") from None
+    fields = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
+    listed = ask_apt("indextargets", "--format", fields,
+                     "Created-By: Packages")
+    found = [line.split() for line in listed.splitlines()]
+    if not found:  # before the machine's first apt-get update
+        found = re.findall(r"^'(\S+/)dists/([^/']+)/([^/']+)/\S+/Packages",
+                           ask_apt("update", "--print-uris"), re.M)
     addresses = []
-    for line in listed.splitlines():
-        words = line.split()
-        if len(words) != 3:
-            continue
-        address, release, component = words
+    for address, release, component in (line for line in found
+                                        if len(line) == 3):
         main_suite = re.sub(r"-(updates|backports)$", "", release) in SUITES
         if main_suite and component == "main" and address not in addresses:
             addresses.append(address)
@@ -88,6 +83,17 @@ def debian_addresses() -> list[str]:
         raise ui.Fail("this machine's apt knows no Debian archive: add one to "
                       "its sources, or name one with DEBIAN_ARCHIVE=address")
     return addresses
+
+
+def ask_apt(*words: str) -> str:
+    """What apt-get prints, with the machine's own configuration."""
+    try:
+        return subprocess.run(["apt-get", *words], capture_output=True,
+                              text=True, check=False).stdout
+    except FileNotFoundError:
+        raise ui.Fail("apt-get is not on this machine: the packages that the "
+                      "build needs come from Debian's archive, so build on "
+                      "Debian or in a Debian container") from None
 
 
 class Archive:
@@ -258,7 +264,11 @@ class Archive:
         self.cache.mkdir(parents=True, exist_ok=True)
         with open(self.cache / "lock", "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            try:
+                yield
+            except OSError as error:  # a full disk is not named by write()
+                error.filename = error.filename or str(self.cache)
+                raise
 
 
 def reason(output: str) -> str:

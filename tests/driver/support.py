@@ -12,6 +12,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 DRIVER = PROJECT / "scripts" / "driver"
 sys.path.insert(0, str(DRIVER))
 
+import ui  # noqa: E402 (found through the line above)
+
 
 class ScratchCase(unittest.TestCase):
     """A test with a directory of its own."""
@@ -55,10 +57,11 @@ class _Fails:
         return self
 
     def __exit__(self, kind, error, trace):
-        import ui
         if error is None:
             self.case.fail(f"expected a failure saying {self.phrases}, "
                            "saw none")
+        if isinstance(error, OSError):  # as ui.main does
+            error = ui.os_error(error)
         if not isinstance(error, ui.Fail):
             return False
         self.fail = error
