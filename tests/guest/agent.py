@@ -5,8 +5,8 @@ import re
 import socket
 import time
 
-READY = re.compile(r"@ready")
-DONE = re.compile(r"@done (\d+) (\d+)")
+READY = "@ready"
+DONE = re.compile(r"@done (\S*) (\d+)")
 
 
 class AgentSilent(Exception):
@@ -37,11 +37,12 @@ class Agent:
         self._pending = b""
         self._number = 0
 
-    def wait_ready(self, timeout: float) -> None:
-        """Wait until the guest says that it has started."""
+    def wait_for(self, line: str, timeout: float) -> None:
+        """Wait until the guest says `line`: by itself it says READY only."""
         deadline = time.monotonic() + timeout
-        while not READY.fullmatch(self._line(deadline, [])):
-            pass
+        seen: list[str] = []
+        while (said := self._line(deadline, seen)) != line:
+            seen.append(said)
 
     def run(self, command: str, timeout: float) -> tuple[int, str]:
         """Run a shell command line; return its exit status and its output."""
@@ -53,10 +54,10 @@ class Agent:
         seen: list[str] = []
         while True:
             line = self._line(deadline, seen)
-            if READY.fullmatch(line):
+            if line == READY:
                 raise GuestRestarted()
             done = DONE.fullmatch(line)
-            if done and int(done[1]) == self._number:
+            if done and done[1] == str(self._number):
                 return int(done[2]), "\n".join(seen).removesuffix("\n")
             if done:
                 seen.clear()

@@ -8,7 +8,8 @@ guest sees. A row is ok only if all three agree, the guest's part to the byte.
 import sys
 import time
 
-from vm import VM, Memory, MiB, Unexpected, GiB
+from memory import GiB, Memory, MiB
+from vm import VM, Unexpected
 
 # The example of the original proposal.
 ARGUMENTS = (
@@ -66,8 +67,8 @@ class Demo:
         self.asked[device] = mib * MiB
         refusal = self.vm.hmp(command).strip()
         if refusal:
-            self.agreed = False
-            note(f"error: the monitor refuses {command}: {refusal}")
+            raise Unexpected(self.vm.report(f"the monitor to obey '{command}'",
+                                            refusal))
         self.step(command, started)
 
     def reboot(self) -> None:
@@ -169,6 +170,9 @@ def main() -> int:
             log = vm.console_log
     except Unexpected as unexpected:
         print(f"error: {unexpected}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
         return 1
     if not demo.agreed:
         print(f"error: the rows that differ say what was expected and "

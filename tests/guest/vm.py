@@ -6,31 +6,23 @@ what was expected, what was seen and where the logs are. QEMU is gone when the
 `with` block ends, and also when the test itself is killed.
 """
 
-import importlib.util
+import asyncio
 import os
-import re
 import socket
 import sys
 import time
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import Callable
 
-from agent import Agent, AgentGone, AgentSilent, GuestRestarted
+DRIVER = Path(__file__).resolve().parents[2] / "scripts" / "driver"
+sys.path.insert(0, str(DRIVER))
 
+import paths  # noqa: E402  pylint: disable=wrong-import-position
 
-def _driver_paths():
-    """The driver's paths.py alone: its qemu.py must not hide QEMU's library."""
-    file = Path(__file__).resolve().parents[2] / "scripts/driver/paths.py"
-    spec = importlib.util.spec_from_file_location("driver_paths", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-paths = _driver_paths()
-for _tree in (paths.PRISTINE, paths.QEMU_TREE):
-    if (_tree / "python" / "qemu").is_dir():
-        sys.path.insert(0, str(_tree / "python"))
+# The driver has a module called qemu, which would hide QEMU's own library.
+sys.path[:] = [
+    *(str(tree / "python") for tree in (paths.QEMU_TREE, paths.PRISTINE)),
+    *(entry for entry in sys.path if Path(entry).resolve() != DRIVER)]
 try:
     from qemu.machine import QEMUMachine
     from qemu.machine.machine import AbnormalShutdown, VMLaunchFailure
@@ -38,9 +30,8 @@ try:
 except ImportError as error:
     sys.exit(f"error: QEMU's Python libraries are not usable below build/ "
              f"({error}): run make first")
-
-MiB = 1 << 20
-GiB = 1 << 30
+from agent import READY, Agent, AgentGone, AgentSilent, GuestRestarted
+from memory import Memory
 
 # online_movable: plugged memory shall be unpluggable again.
 # init_on_alloc=0: Debian's kernel clears every page it allocates, and the
@@ -54,33 +45,6 @@ LOGS = paths.LOGS / "guest"
 
 class Unexpected(AssertionError):
     """Something else than the expected happened; the message tells all."""
-
-
-class Memory(NamedTuple):
-    """What the guest's kernel counts as its memory, in bytes."""
-
-    total: int
-    nodes: dict[int, int]
-
-    @classmethod
-    def parse(cls, text: str) -> "Memory":
-        """Read the kernel's meminfo files, one after the other."""
-        [total] = re.findall(r"^MemTotal: +(\d+) kB$", text, re.M)
-        nodes = re.findall(r"^Node (\d+) MemTotal: +(\d+) kB$", text, re.M)
-        return cls(int(total) * 1024,
-                   {int(node): int(kib) * 1024 for node, kib in nodes})
-
-    def since(self, base: "Memory") -> "Memory":
-        """How much more it is than `base` was."""
-        return Memory(self.total - base.total,
-                      {node: size - base.nodes.get(node, 0)
-                       for node, size in self.nodes.items()})
-
-
-def shown(size: int) -> str:
-    """A size in MiB, with what is left over if it is no whole number."""
-    mib, rest = divmod(size, MiB)
-    return f"{mib} MiB" + (f" + {rest} B" if rest else "")
 
 
 class VM(QEMUMachine):
@@ -108,31 +72,38 @@ class VM(QEMUMachine):
     # ---- its life ----
 
     def __enter__(self) -> "VM":
-        ours, theirs = socket.socketpair()
+        self.start()
+        return self
+
+    def __exit__(self, kind, value, trace) -> None:
+        self.stop(kill=kind is not None)
+
+    def start(self) -> None:
+        """Start QEMU."""
+        self.agent_socket, theirs = socket.socketpair()
+        self.agent = Agent(self.agent_socket)
+        self.set_machine("q35")
         with theirs:
             os.set_inheritable(theirs.fileno(), True)
-            self.set_machine("q35")
-            self.add_args(*base_arguments(self.append))
             self.add_args(
+                *base_arguments(self.append),
                 "-chardev", f"file,id=console,path={self.console_log}",
                 "-serial", "chardev:console",
                 "-chardev", f"socket,id=agent,fd={theirs.fileno()}",
                 "-serial", "chardev:agent", *self.wanted_args)
-            self.agent_socket = ours
-            self.agent = Agent(ours)
             try:
                 self.launch()
             except VMLaunchFailure as failure:
-                ours.close()
+                self.agent_socket.close()
                 raise Unexpected(self.report(
                     "QEMU to start", (failure.output or "").strip()
                     or str(failure).strip())) from None
         self._qmp.settimeout(QMP_TIMEOUT)
-        return self
 
-    def __exit__(self, kind, value, trace) -> None:
+    def stop(self, kill: bool) -> None:
+        """End QEMU; unless it is killed, it has to end as it should."""
         try:
-            if kind is not None:
+            if kill:
                 self.kill()
             else:
                 self.end()
@@ -153,9 +124,16 @@ class VM(QEMUMachine):
 
     def wait_ready(self, timeout: float = READY_TIMEOUT) -> None:
         """Wait until the guest runs, after a start as after a reset."""
-        self._talk(f"the guest to start within {timeout} s",
-                   lambda: self.agent.wait_ready(timeout))
+        self.wait_said(READY, "the guest to start", timeout)
         self.boot = Memory.parse(self.sh("cat /run/boot/*"))
+
+    def restore(self) -> None:
+        """Go back to a running guest with nothing plugged, if it is none."""
+        if self.cmd("query-status")["status"] == "paused":
+            self.cmd("cont")
+        for name in self.devices():
+            self.resize(name, 0)
+        self.wait_sizes(timeout=20, **dict.fromkeys(self.devices(), 0))
 
     # ---- the guest ----
 
@@ -193,6 +171,11 @@ class VM(QEMUMachine):
         """
         return self.memory().since(self.boot)
 
+    def wait_said(self, line: str, what: str, timeout: float) -> None:
+        """Wait for a line that something in the guest writes to ttyS1."""
+        self._talk(f"{what} within {timeout} s",
+                   lambda: self.agent.wait_for(line, timeout))
+
     def _talk(self, expected: str, work: Callable):
         try:
             return work()
@@ -209,6 +192,24 @@ class VM(QEMUMachine):
         return self._subp.wait(timeout=20)
 
     # ---- the device ----
+
+    def cmd(self, cmd: str, *arguments, **options):
+        """Run a QMP command that has to succeed."""
+        try:
+            return super().cmd(cmd, *arguments, **options)
+        except (QMPError, asyncio.TimeoutError) as error:
+            seen = str(error) or type(error).__name__
+        raise Unexpected(self.report(
+            f"{cmd} {arguments or options or ''} to succeed", seen))
+
+    def event_wait(self, name: str, timeout: float = 60, match=None):
+        """Wait for an event, which has to come."""
+        try:
+            return super().event_wait(name, timeout, match)
+        except (QMPError, asyncio.TimeoutError) as error:
+            seen = str(error) or type(error).__name__
+        raise Unexpected(self.report(
+            f"the event {name} {match or ''} within {timeout} s", seen))
 
     def hmp(self, line: str) -> str:
         """Run a command of the human monitor; return what it prints."""
@@ -231,11 +232,17 @@ class VM(QEMUMachine):
         """How much of each device is plugged."""
         return {name: data["size"] for name, data in self.devices().items()}
 
+    def size_changes(self) -> list[dict]:
+        """The news of size changes since this was last asked for."""
+        self.cmd("query-status")    # what was sent before its answer is here
+        return [event["data"] for event in self.get_qmp_events()
+                if event["event"] == "MEMORY_DEVICE_SIZE_CHANGE"]
+
     def resize(self, device: str, size: int) -> None:
         """Ask a device for another size, as a user does."""
         self.cmd("memory-device-resize", id=device, size=size)
 
-    def wait(self, expected, look: Callable, what: str,
+    def until(self, expected, look: Callable, what: str,
              timeout: float = 60) -> None:
         """Wait until `look()` returns `expected`."""
         deadline = time.monotonic() + timeout
@@ -248,7 +255,7 @@ class VM(QEMUMachine):
     def wait_sizes(self, timeout: float = 60, **sizes: int) -> None:
         """Wait until the devices named have these sizes plugged, and then
         until the guest has just as much more, in all and on every node."""
-        self.wait(sizes, lambda: {name: size for name, size
+        self.until(sizes, lambda: {name: size for name, size
                                   in self.sizes().items() if name in sizes},
                   "the plugged sizes", timeout)
         devices = self.devices().values()
@@ -256,14 +263,22 @@ class VM(QEMUMachine):
             node: sum(device["size"] for device in devices
                       if device["node"] == node)
             for node in self.memory().nodes})
-        self.wait(expected, self.gained, "what the guest gained", timeout)
+        self.until(expected, self.gained, "what the guest gained", timeout)
+
+    def host_memory(self) -> int:
+        """How much of the host's memory QEMU occupies, in bytes."""
+        status = Path(f"/proc/{self.get_pid()}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
     # ---- when it goes wrong ----
 
     def report(self, expected: str, seen: str) -> str:
         """The text of a failure: all that is needed to look into it."""
-        return (f"expected {expected}; seen: {seen}\n"
-                f"  guest's console: {self.console_log}\n"
+        return f"expected {expected}; seen: {seen}\n{self.logs()}"
+
+    def logs(self) -> str:
+        """Where to look."""
+        return (f"  guest's console: {self.console_log}\n"
                 f"  QEMU's output:   {LOGS / self._name}.log")
 
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the guest tests share: one boot a class, a clean start for each test."""
+
+import re
+import unittest
+
+from memory import MiB
+from vm import VM, Unexpected
+
+
+class GuestCase(unittest.TestCase):
+    """Tests of one VM; a subclass says with ARGUMENTS what it looks like.
+
+    A boot takes four seconds, so the tests of a class share one. Each starts
+    with nothing plugged; a VM that cannot get there is replaced.
+    """
+
+    ARGUMENTS: tuple[str, ...] = ()
+    APPEND = ""
+    vm: VM | None = None
+
+    def setUp(self) -> None:
+        try:
+            if self.vm is not None:
+                self.vm.restore()
+        except Unexpected:
+            self.forget(kill=True)
+        if self.vm is None:
+            self.boot()
+
+    @classmethod
+    def boot(cls) -> None:
+        """Start the VM; it is the class's own from then on."""
+        vm = VM(f"{cls.__module__.removeprefix('test_')}.{cls.__name__}",
+                *cls.ARGUMENTS, append=cls.APPEND)
+        vm.start()
+        cls.vm = vm
+        vm.wait_ready()
+
+    @classmethod
+    def forget(cls, kill: bool) -> None:
+        """End the VM, politely or not."""
+        vm, cls.vm = cls.vm, None
+        if vm is not None:
+            vm.stop(kill)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.forget(kill=False)
+
+    def _formatMessage(self, msg, standardMsg):
+        """Let the failure of any assertion name the logs."""
+        text = super()._formatMessage(msg, standardMsg)
+        return f"{text}\n{self.vm.logs()}" if self.vm else text
+
+    def plugged_by_node(self) -> dict[int, int]:
+        """What `info numa` counts as plugged on every node, in bytes."""
+        text = self.vm.hmp("info numa")
+        return {int(node): int(mib) * MiB for node, mib
+                in re.findall(r"^node (\d+) plugged: (\d+) MB", text, re.M)}
+
+    def assert_refused(self, command: str, *words: str, **arguments) -> None:
+        """A QMP command fails, and its message has all of `words`."""
+        message = self.vm.error(command, **arguments)
+        for word in words:
+            self.assertIn(word, message, f"in the error of {command}")
+
+
+def device(number: int, size: str, options: str = "") -> tuple[str, ...]:
+    """Arguments for the device vmN with its memory backend memN."""
+    return ("-object", f"memory-backend-ram,id=mem{number},size={size},"
+                       "reserve=off",
+            "-device", f"virtio-mem-pci,id=vm{number},memdev=mem{number}"
+                       f"{options and ','}{options}")
