@@ -3,6 +3,7 @@
 
 import errno
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -29,10 +30,20 @@ class CommandFailed(Fail):
     """A command that ended badly; `output` lets the caller say why."""
 
     def __init__(self, sentence: str, output: str, status: int):
-        tail = output.rstrip().splitlines()[-TAIL_LINES:]
-        super().__init__(sentence, "\n".join("    " + line for line in tail))
+        super().__init__(sentence, "\n".join("    " + line
+                                             for line in telling(output)))
         self.output = output
         self.status = status
+
+
+def telling(output: str) -> list[str]:
+    """The lines to show of a failed command: a compiler's first error says
+    more than its last, otherwise the end says most."""
+    lines = output.rstrip().splitlines()
+    first = next((number for number, line in enumerate(lines)
+                  if re.search(r"\d: (fatal )?error: ", line)), None)
+    return lines[-TAIL_LINES:] if first is None \
+        else lines[first:first + TAIL_LINES]
 
 
 def progress(text: str) -> None:

@@ -108,6 +108,11 @@ class Building(BuildCase):
             self.make()
         self.assertIn("x.c:1: error: no x", f.fail.details)
 
+    def test_first_of_many_errors_is_shown(self):
+        output = "".join(f"x.c:{n}: error: no\n" for n in range(1, 99))
+        self.assertEqual(ui.telling(f"cc x.c\n{output}")[0],
+                         "x.c:1: error: no")
+
     def test_full_disk(self):
         self.write("qemu/obj/full", "")
         with self.fails("is full", "free some space"):
