@@ -231,7 +231,7 @@ class Archive:
                     "the mirror is probably being synchronised, so try again "
                     "in half an hour, or name another with "
                     "DEBIAN_ARCHIVE=address")
-        return ui.Fail(text, fail.details)
+        return ui.Fail(text)  # apt's own lines are in the log
 
     def _update_lists(self, address: str, again: bool) -> None:
         """Have lists of `address`: once per run, and anew after a failure."""
