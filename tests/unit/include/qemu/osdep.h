@@ -1,0 +1,20 @@
+/*
+ * Stand-in for QEMU's qemu/osdep.h: the little of it that the pure rooms of
+ * virtio-mem use, so that they build and are tested without QEMU.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef QEMU_OSDEP_H
+#define QEMU_OSDEP_H
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <glib.h>
+
+#endif
