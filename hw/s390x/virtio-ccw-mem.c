@@ -35,7 +35,8 @@ static void virtio_ccw_mem_instance_init(Object *obj)
     VirtIOMEMCcw *dev = VIRTIO_MEM_CCW(obj);
 
     VIRTIO_CCW_DEVICE(obj)->force_revision_1 = true;
-    virtio_mem_transport_instance_init(obj, &dev->vdev);
+    virtio_instance_init_common(obj, &dev->vdev, sizeof(dev->vdev),
+                                TYPE_VIRTIO_MEM);
 }
 
 static const Property virtio_ccw_mem_properties[] = {

@@ -21,12 +21,6 @@ bool virtio_mem_backing_check(HostMemoryBackend *backend, Error **errp)
                    " already used by another device", name);
         return false;
     }
-    if (!host_memory_backend_mr_inited(backend) ||
-        !memory_region_is_ram(&backend->mr) || !backend->mr.ram_block) {
-        error_setg(errp, "'memdev' names the memory backend '%s', which has"
-                   " no RAM", name);
-        return false;
-    }
     if (backend->prealloc) {
         error_setg(errp, "'memdev' names the memory backend '%s', which has"
                    " prealloc=on; use prealloc=on of the virtio-mem device"

@@ -17,7 +17,7 @@
  * virtio_mem_backing_check: can @backend serve a device at all?
  *
  * Returns false and sets @errp, naming the property to change, when it is in
- * use, has no RAM or is preallocated.
+ * use or preallocated.
  */
 bool virtio_mem_backing_check(HostMemoryBackend *backend, Error **errp);
 

@@ -9,6 +9,7 @@
 #include "qapi/visitor.h"
 #include "qemu/units.h"
 #include "hw/boards.h"
+#include "hw/mem/memory-device.h"
 #include "hw/qdev-properties.h"
 #include "system/numa.h"
 #include "system/system.h"
@@ -47,12 +48,29 @@ uint64_t virtio_mem_get_plugged_size(const VirtIOMEM *vmem)
     return vmem->live ? virtio_mem_plugged_size(&vmem->live->state) : 0;
 }
 
+MemoryRegion *virtio_mem_get_region(const VirtIOMEM *vmem, Error **errp)
+{
+    if (!vmem->memdev) {
+        error_setg(errp, "'" VIRTIO_MEM_MEMDEV_PROP "' must be set to the id of"
+                   " a memory backend");
+        return NULL;
+    }
+    if (!host_memory_backend_mr_inited(vmem->memdev) ||
+        !memory_region_is_ram(&vmem->memdev->mr) ||
+        !vmem->memdev->mr.ram_block) {
+        error_setg(errp, "'" VIRTIO_MEM_MEMDEV_PROP "' names a memory backend"
+                   " without RAM");
+        return NULL;
+    }
+    return &vmem->memdev->mr;
+}
+
 uint64_t virtio_mem_get_block_size(const VirtIOMEM *vmem)
 {
     if (vmem->block_size) {
         return vmem->block_size;
     }
-    if (vmem->memdev && host_memory_backend_mr_inited(vmem->memdev)) {
+    if (virtio_mem_get_region(vmem, NULL)) {
         return virtio_mem_backing_default_block_size(vmem->memdev);
     }
     return 0;
@@ -148,9 +166,7 @@ bool virtio_mem_check_unplug(const VirtIOMEM *vmem, Error **errp)
 
 static bool check_backend(const VirtIOMEM *vmem, Error **errp)
 {
-    if (!vmem->memdev) {
-        error_setg(errp, "'" VIRTIO_MEM_MEMDEV_PROP "' must be set to the id of"
-                   " a memory backend");
+    if (!virtio_mem_get_region(vmem, errp)) {
         return false;
     }
     if (should_mlock(mlock_state)) {
@@ -170,6 +186,26 @@ static bool check_node(const VirtIOMEM *vmem, Error **errp)
     if (vmem->node >= nodes) {
         error_setg(errp, "'" VIRTIO_MEM_NODE_PROP "' (%" PRIu32 ") must be"
                    " below the number of NUMA nodes (%u)", vmem->node, nodes);
+        return false;
+    }
+    return true;
+}
+
+/*
+ * The machine assigns the address when it plugs the transport, just before
+ * realize. One that knows nothing of memory devices does not, whatever the
+ * user wrote; nobody would map the memory.
+ */
+static bool check_plugged(const VirtIOMEM *vmem, Error **errp)
+{
+    const MachineState *ms = MACHINE(qdev_get_machine());
+    DeviceState *proxy = qdev_get_parent_bus(DEVICE(vmem))->parent;
+
+    if (!ms->device_memory || !vmem->addr ||
+        !object_dynamic_cast(OBJECT(proxy), TYPE_MEMORY_DEVICE)) {
+        error_setg(errp, "machine '%s' does not support virtio-mem on bus '%s'",
+                   MACHINE_GET_CLASS(ms)->name,
+                   qdev_get_parent_bus(proxy)->name);
         return false;
     }
     return true;
@@ -240,12 +276,8 @@ static bool resolve_unplugged_inaccessible(const VirtIOMEM *vmem)
 bool virtio_mem_config_resolve(const VirtIOMEM *vmem, VirtIOMEMConfig *config,
                                Error **errp)
 {
-    if (!check_backend(vmem, errp) || !check_node(vmem, errp)) {
-        return false;
-    }
-    if (!vmem->addr) {
-        error_setg(errp, "'" VIRTIO_MEM_ADDR_PROP "' was not assigned: this"
-                   " machine has no support for virtio-mem devices");
+    if (!check_backend(vmem, errp) || !check_node(vmem, errp) ||
+        !check_plugged(vmem, errp)) {
         return false;
     }
     config->geo = (VirtIOMEMGeometry) {

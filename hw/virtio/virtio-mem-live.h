@@ -10,6 +10,7 @@
 #include "hw/virtio/virtio-mem.h"
 #include "virtio-mem-protocol.h"
 #include "virtio-mem-rdm.h"
+#include "virtio-mem-system-reset.h"
 #include "virtio-mem-transition.h"
 
 struct VirtIOMEMLive {
@@ -19,7 +20,7 @@ struct VirtIOMEMLive {
     bool unplugged_inaccessible;    /* 'auto' is resolved */
     VirtQueue *vq;
     QEMUBH *more_requests;      /* goes on with a ring that was not emptied */
-    Object *system_reset;
+    VirtIOMEMSystemResetListener system_reset;
     Error *migration_blocker;
 };
 

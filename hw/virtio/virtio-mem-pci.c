@@ -31,7 +31,10 @@ static void virtio_mem_pci_unplug_request_check(VirtIOMDPCI *vmd, Error **errp)
 
 static void virtio_mem_pci_instance_init(Object *obj)
 {
-    virtio_mem_transport_instance_init(obj, &VIRTIO_MEM_PCI(obj)->vdev);
+    VirtIOMEMPCI *pci = VIRTIO_MEM_PCI(obj);
+
+    virtio_instance_init_common(obj, &pci->vdev, sizeof(pci->vdev),
+                                TYPE_VIRTIO_MEM);
 }
 
 static const Property virtio_mem_pci_properties[] = {

@@ -49,22 +49,23 @@ void qmp_memory_device_resize(const char *id, uint64_t size, Error **errp)
 
 /*
  * Not the monitor's own argument type for sizes, which has one message,
- * "invalid size", for all that can be wrong.
+ * "invalid size", for all that can be wrong. A size that no uint64 can hold
+ * becomes one that no device can have: qmp_memory_device_resize() knows the
+ * limits and names them.
  */
 static bool parse_size(const char *text, uint64_t *size, Error **errp)
 {
-    const int ret = qemu_strtosz_MiB(text, NULL, size);
-
-    if (ret == -ERANGE || (!ret && *size > INT64_MAX)) {
-        error_setg(errp, "'size' is negative or too large: %s", text);
-        return false;
-    }
-    if (ret) {
+    switch (qemu_strtosz_MiB(text, NULL, size)) {
+    case 0:
+        return true;
+    case -ERANGE:
+        *size = UINT64_MAX;
+        return true;
+    default:
         error_setg(errp, "'size' must be a number of MiB, or a number with a"
                    " suffix (k, M, G, T), not '%s'", text);
         return false;
     }
-    return true;
 }
 
 void hmp_memory_device_resize(Monitor *mon, const QDict *qdict)

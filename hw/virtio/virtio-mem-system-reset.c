@@ -15,26 +15,30 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMEMSystemReset, VIRTIO_MEM_SYSTEM_RESET)
 struct VirtIOMEMSystemReset {
     Object parent;
     ResettableState reset_state;
-    VirtIOMEM *vmem;
-    VirtIOMEMSystemResetFn *fn;
+    QLIST_HEAD(, VirtIOMEMSystemResetListener) listeners;
 };
 
-Object *virtio_mem_system_reset_new(VirtIOMEM *vmem,
-                                    VirtIOMEMSystemResetFn *fn)
+/* Created with the first device of the machine. */
+static VirtIOMEMSystemReset *system_reset_of_machine(void)
 {
-    Object *obj = object_new(TYPE_VIRTIO_MEM_SYSTEM_RESET);
-    VirtIOMEMSystemReset *reset = VIRTIO_MEM_SYSTEM_RESET(obj);
+    static VirtIOMEMSystemReset *reset;
 
-    reset->vmem = vmem;
-    reset->fn = fn;
-    qemu_register_resettable(obj);
-    return obj;
+    if (!reset) {
+        reset = VIRTIO_MEM_SYSTEM_RESET(
+            object_new(TYPE_VIRTIO_MEM_SYSTEM_RESET));
+        qemu_register_resettable(OBJECT(reset));
+    }
+    return reset;
 }
 
-void virtio_mem_system_reset_free(Object *obj)
+void virtio_mem_system_reset_listen(VirtIOMEMSystemResetListener *listener)
 {
-    qemu_unregister_resettable(obj);
-    object_unref(obj);
+    QLIST_INSERT_HEAD(&system_reset_of_machine()->listeners, listener, next);
+}
+
+void virtio_mem_system_reset_unlisten(VirtIOMEMSystemResetListener *listener)
+{
+    QLIST_REMOVE(listener, next);
 }
 
 static ResettableState *get_state(Object *obj)
@@ -44,10 +48,13 @@ static ResettableState *get_state(Object *obj)
 
 static void hold(Object *obj, ResetType type)
 {
-    VirtIOMEMSystemReset *reset = VIRTIO_MEM_SYSTEM_RESET(obj);
+    VirtIOMEMSystemResetListener *listener;
 
-    if (type != RESET_TYPE_WAKEUP) {
-        reset->fn(reset->vmem);
+    if (type == RESET_TYPE_WAKEUP) {
+        return;
+    }
+    QLIST_FOREACH(listener, &VIRTIO_MEM_SYSTEM_RESET(obj)->listeners, next) {
+        listener->system_reset(listener->vmem);
     }
 }
 

@@ -3,8 +3,12 @@
  *
  * A virtio device hears of its own reset (by the driver, or with its bus),
  * which must leave memory plugged (VIRTIO 1.2, 5.15.5.2). Only a reset of the
- * whole system unplugs. This object tells the two apart: it is registered for
- * system resets on its own, outside the tree of buses and devices.
+ * whole system unplugs. An object of its own, outside the tree of buses and
+ * devices, hears of those and tells all devices.
+ *
+ * There is one for all devices, and it stays: a system reset may eject a
+ * device whose unplug is pending, and an object must not be unregistered for
+ * resets during a reset.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,16 +18,19 @@
 
 #include "hw/virtio/virtio-mem.h"
 
-typedef void VirtIOMEMSystemResetFn(VirtIOMEM *vmem);
+typedef struct VirtIOMEMSystemResetListener {
+    void (*system_reset)(VirtIOMEM *vmem);
+    VirtIOMEM *vmem;
+    QLIST_ENTRY(VirtIOMEMSystemResetListener) next;
+} VirtIOMEMSystemResetListener;
 
 /*
- * Call @fn at each system reset but a wake-up from suspend, which keeps RAM.
- * Returns an object that belongs to the caller.
+ * Call @listener->system_reset at each system reset but a wake-up from
+ * suspend, which keeps RAM.
  */
-Object *virtio_mem_system_reset_new(VirtIOMEM *vmem,
-                                    VirtIOMEMSystemResetFn *fn);
+void virtio_mem_system_reset_listen(VirtIOMEMSystemResetListener *listener);
 
-/* No more calls; frees @obj. Not to be called during a reset. */
-void virtio_mem_system_reset_free(Object *obj);
+/* No more calls. May be called during a reset, but not by a listener. */
+void virtio_mem_system_reset_unlisten(VirtIOMEMSystemResetListener *listener);
 
 #endif

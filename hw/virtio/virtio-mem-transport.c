@@ -47,14 +47,7 @@ static uint64_t get_plugged_size(const MemoryDeviceState *md, Error **errp)
 
 static MemoryRegion *get_memory_region(MemoryDeviceState *md, Error **errp)
 {
-    const VirtIOMEM *vmem = device_of(md);
-
-    if (!vmem->memdev) {
-        error_setg(errp, "'%s' must be set to the id of a memory backend",
-                   VIRTIO_MEM_MEMDEV_PROP);
-        return NULL;
-    }
-    return &vmem->memdev->mr;
+    return virtio_mem_get_region(device_of(md), errp);
 }
 
 static uint64_t get_min_alignment(const MemoryDeviceState *md)
@@ -88,22 +81,6 @@ void virtio_mem_transport_size_changed(const VirtIOMEM *vmem)
 
     qapi_event_send_memory_device_size_change(
         proxy->id, virtio_mem_get_plugged_size(vmem), path);
-}
-
-void virtio_mem_transport_instance_init(Object *proxy, VirtIOMEM *vmem)
-{
-    static const char *const runtime_props[] = {
-        VIRTIO_MEM_BLOCK_SIZE_PROP,
-        VIRTIO_MEM_SIZE_PROP,
-        VIRTIO_MEM_REQUESTED_SIZE_PROP,
-    };
-
-    /* Aliases the properties declared with DEFINE_PROP_*; not these three. */
-    virtio_instance_init_common(proxy, vmem, sizeof(*vmem), TYPE_VIRTIO_MEM);
-    for (int i = 0; i < ARRAY_SIZE(runtime_props); i++) {
-        object_property_add_alias(proxy, runtime_props[i], OBJECT(vmem),
-                                  runtime_props[i]);
-    }
 }
 
 void virtio_mem_transport_class_init(ObjectClass *oc)

@@ -24,7 +24,6 @@
 #include "virtio-mem-backing.h"
 #include "virtio-mem-config.h"
 #include "virtio-mem-live.h"
-#include "virtio-mem-system-reset.h"
 #include CONFIG_DEVICES
 
 G_STATIC_ASSERT(sizeof(struct virtio_mem_config) == 56);
@@ -430,8 +429,11 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
                                 virtio_mem_handle_output);
     live->more_requests = qemu_bh_new_guarded(virtio_mem_more_requests, vmem,
                                               &dev->mem_reentrancy_guard);
-    live->system_reset = virtio_mem_system_reset_new(vmem,
-                                                     virtio_mem_system_reset);
+    live->system_reset = (VirtIOMEMSystemResetListener) {
+        .system_reset = virtio_mem_system_reset,
+        .vmem = vmem,
+    };
+    virtio_mem_system_reset_listen(&live->system_reset);
 }
 
 static void virtio_mem_unrealize(DeviceState *dev)
@@ -440,7 +442,7 @@ static void virtio_mem_unrealize(DeviceState *dev)
     VirtIOMEM *vmem = VIRTIO_MEM(dev);
     VirtIOMEMLive *live = vmem->live;
 
-    virtio_mem_system_reset_free(live->system_reset);
+    virtio_mem_system_reset_unlisten(&live->system_reset);
     qemu_bh_delete(live->more_requests);
     virtio_delete_queue(live->vq);
     virtio_cleanup(vdev);

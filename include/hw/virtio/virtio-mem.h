@@ -73,6 +73,13 @@ uint64_t virtio_mem_get_requested_size(const VirtIOMEM *vmem);
 uint64_t virtio_mem_get_plugged_size(const VirtIOMEM *vmem);
 
 /*
+ * virtio_mem_get_region: the RAM behind the device, at any time.
+ *
+ * Returns NULL and sets @errp when memdev is not set or has no RAM.
+ */
+MemoryRegion *virtio_mem_get_region(const VirtIOMEM *vmem, Error **errp);
+
+/*
  * Bytes. Before realize, what it will be with the properties as they are now;
  * 0 when that cannot be said because memdev is missing.
  */
@@ -87,15 +94,10 @@ uint64_t virtio_mem_get_block_size(const VirtIOMEM *vmem);
 bool virtio_mem_check_unplug(const VirtIOMEM *vmem, Error **errp);
 
 /*
- * For transports, which are what a machine sees as the memory device.
- *
- * virtio_mem_transport_instance_init() creates the virtio-mem device in @vmem,
- * part of @proxy, and gives @proxy its properties. Called from instance_init.
- *
- * virtio_mem_transport_class_init() fills in the MemoryDevice interface of a
- * class whose instances went through the former. Called from class_init.
+ * For transports, which are what a machine sees as the memory device: fill in
+ * the MemoryDevice interface of a class whose instances create the device with
+ * virtio_instance_init_common(). Called from class_init.
  */
-void virtio_mem_transport_instance_init(Object *proxy, VirtIOMEM *vmem);
 void virtio_mem_transport_class_init(ObjectClass *oc);
 
 /* The device that @proxy is a transport of, or NULL when it is none. */

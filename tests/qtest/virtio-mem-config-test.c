@@ -1,0 +1,561 @@
+/*
+ * virtio-mem: command line, properties and monitor commands
+ *
+ * What a user does with the device without a driver being there: start it,
+ * with good and bad options, look at it, resize, plug and unplug it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "libqtest.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
+
+#define MiB (1024ULL * 1024)
+#define GiB (1024 * MiB)
+
+#define MEMORY " -m 256M,maxmem=8G"
+#define BACKEND " -object memory-backend-ram,id=mem0,size=1G,reserve=off"
+#define DEVICE " -device virtio-mem-pci,id=vm0,memdev=mem0"
+#define VM MEMORY BACKEND DEVICE
+
+/* --- start-up errors ---------------------------------------------------- */
+
+typedef struct StartUpError {
+    const char *path;
+    const char *args;
+    const char *message;    /* must be part of what QEMU prints */
+} StartUpError;
+
+static const StartUpError start_up_errors[] = {
+    { "no-maxmem", "-m 256M" BACKEND DEVICE,
+      "consider specifying the maxmem option" },
+    { "larger-than-maxmem", "-m 256M,maxmem=512M" BACKEND DEVICE,
+      "not enough space" },
+    { "memaddr/unaligned", VM ",memaddr=0x140100000",
+      "address must be aligned to 0x200000 bytes" },
+    { "memaddr/out-of-range", VM ",memaddr=0x10000000",
+      "can't add memory device [0x10000000:0x40000000], usable range" },
+    { "memaddr/overlap", VM ",memaddr=0x140000000"
+      " -object memory-backend-ram,id=mem1,size=1G,reserve=off"
+      " -device virtio-mem-pci,memdev=mem1,memaddr=0x160000000",
+      "address range conflicts with memory device id='vm0'" },
+    { "requested-size/larger-than-backend", VM ",requested-size=2G",
+      "'requested-size' cannot exceed the memory backend size"
+      " (0x80000000 > 0x40000000)" },
+    { "requested-size/not-multiple-of-block", VM ",requested-size=3M",
+      "'requested-size' must be a multiple of the block size (0x300000 is no"
+      " multiple of 0x200000)" },
+    { "size/larger-than-backend", VM ",size=2G",
+      "'size' cannot exceed the memory backend size" },
+    { "size/not-multiple-of-block", VM ",size=1M",
+      "'size' must be a multiple of the block size" },
+    { "size/negative", VM ",size=-1", "Parameter 'size' expects size" },
+    { "block-size/no-power-of-two", VM ",block-size=3M",
+      "'block-size' (0x300000) must be a power of two and at least 0x100000" },
+    { "block-size/below-minimum", VM ",block-size=512K",
+      "'block-size' (0x80000) must be a power of two and at least 0x100000" },
+    { "block-size/zero", VM ",block-size=0",
+      "'block-size' (0x0) must be a power of two and at least 0x100000" },
+    { "block-size/larger-than-backend", VM ",block-size=2G",
+      "'memdev': the memory backend size (0x40000000) must be a multiple of"
+      " 'block-size' (0x80000000)" },
+    { "backend/not-multiple-of-block", MEMORY
+      " -object memory-backend-ram,id=mem0,size=130M,reserve=off" DEVICE
+      ",block-size=4M",
+      "'memdev': the memory backend size (0x8200000) must be a multiple of"
+      " 'block-size' (0x400000)" },
+    { "node/out-of-range", VM ",node=1",
+      "'node' (1) must be below the number of NUMA nodes (1)" },
+    { "node/out-of-range-numa", MEMORY
+      " -object memory-backend-ram,id=boot,size=256M"
+      " -numa node,nodeid=0,memdev=boot -numa node,nodeid=1"
+      BACKEND DEVICE ",node=2",
+      "'node' (2) must be below the number of NUMA nodes (2)" },
+    { "memdev/missing", MEMORY " -device virtio-mem-pci,id=vm0",
+      "'memdev' must be set to the id of a memory backend" },
+    { "memdev/used-twice", VM " -device virtio-mem-pci,memdev=mem0",
+      "'memdev' names the memory backend 'mem0', which is already used" },
+    { "memdev/prealloc", MEMORY
+      " -object memory-backend-ram,id=mem0,size=64M,prealloc=on" DEVICE,
+      "'memdev' names the memory backend 'mem0', which has prealloc=on" },
+    { "maxmem-beyond-phys-bits", "-m 256M,maxmem=4000T" BACKEND DEVICE,
+      "phys-bits too low" },
+    { "microvm/no-pci", "-machine microvm" VM, "No 'PCI' bus found" },
+    { "microvm/pcie", "-machine microvm,pcie=on" VM,
+      "machine 'microvm' does not support virtio-mem on bus 'pcie.0'" },
+    { "microvm/pcie-memaddr", "-machine microvm,pcie=on" VM
+      ",memaddr=0x140000000",
+      "machine 'microvm' does not support virtio-mem on bus 'pcie.0'" },
+    { "microvm/virtio-mmio", "-machine microvm" MEMORY BACKEND
+      " -device virtio-mem,memdev=mem0,memaddr=0x140000000",
+      "machine 'microvm' does not support virtio-mem on bus 'main-system-bus'" },
+    { "mem-lock", "-overcommit mem-lock=on" VM,
+      "virtio-mem cannot be used with '-overcommit mem-lock'" },
+    { "incoming", "-incoming defer" VM,
+      "virtio-mem does not support incoming migration yet" },
+    { "only-migratable", "-only-migratable" VM,
+      "virtio-mem does not support migration yet" },
+};
+
+/* QEMU ends by itself, with exit status 1 and one clear message. */
+static void start_up_error(const void *data)
+{
+    const StartUpError *test = data;
+    g_autofree char *command = NULL, *output = NULL;
+    g_auto(GStrv) lines = NULL;
+    int status;
+
+    command = g_strdup_printf("timeout 60 %s -nodefaults -no-user-config"
+                              " -display none -S %s",
+                              getenv("QTEST_QEMU_BINARY"), test->args);
+    g_test_message("%s", command);
+    g_assert_true(g_spawn_command_line_sync(command, NULL, &output, &status,
+                                            NULL));
+    g_test_message("%s", output);
+    g_assert_true(WIFEXITED(status));
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+    g_assert_nonnull(strstr(output, test->message));
+    lines = g_strsplit(g_strchomp(output), "\n", -1);
+    g_assert_cmpuint(g_strv_length(lines), ==, 1);
+}
+
+/* --- properties --------------------------------------------------------- */
+
+static uint64_t get_uint(QTestState *qts, const char *property)
+{
+    QDict *rsp = qtest_qmp(qts, "{ 'execute': 'qom-get', 'arguments': {"
+                           " 'path': 'vm0', 'property': %s } }", property);
+    const uint64_t value = qdict_get_int(rsp, "return");
+
+    qobject_unref(rsp);
+    return value;
+}
+
+static char *get_string(QTestState *qts, const char *property)
+{
+    QDict *rsp = qtest_qmp(qts, "{ 'execute': 'qom-get', 'arguments': {"
+                           " 'path': 'vm0', 'property': %s } }", property);
+    char *value = g_strdup(qdict_get_str(rsp, "return"));
+
+    qobject_unref(rsp);
+    return value;
+}
+
+/* The request fails with @message (part of it) and error class @class. */
+static void assert_error(QDict *rsp, const char *class, const char *message)
+{
+    const QDict *error = qdict_get_qdict(rsp, "error");
+
+    g_assert_nonnull(error);
+    g_test_message("%s", qdict_get_str(error, "desc"));
+    g_assert_cmpstr(qdict_get_str(error, "class"), ==, class);
+    g_assert_nonnull(strstr(qdict_get_str(error, "desc"), message));
+    qobject_unref(rsp);
+}
+
+static void defaults(void)
+{
+    QTestState *qts = qtest_init("-machine q35" VM);
+    g_autofree char *inaccessible = get_string(qts, "unplugged-inaccessible");
+    g_autofree char *thp = NULL;
+    uint64_t block_size = 2 * MiB;
+
+    if (g_file_get_contents("/sys/kernel/mm/transparent_hugepage/"
+                            "hpage_pmd_size", &thp, NULL, NULL)) {
+        block_size = g_ascii_strtoull(thp, NULL, 10);
+    }
+    g_assert_cmpuint(get_uint(qts, "block-size"), ==, block_size);
+    g_assert_cmpuint(get_uint(qts, "size"), ==, 0);
+    g_assert_cmpuint(get_uint(qts, "requested-size"), ==, 0);
+    g_assert_cmpuint(get_uint(qts, "node"), ==, 0);
+    g_assert_cmpuint(get_uint(qts, "vectors"), ==, 2);
+    g_assert_cmpuint(get_uint(qts, "memaddr"), ==, 4 * GiB);
+    g_assert_cmpstr(inaccessible, ==, "on");
+    qtest_quit(qts);
+}
+
+static void smallest_block_size(void)
+{
+    QTestState *qts = qtest_init("-machine q35" VM
+                                 ",block-size=1M,size=3M");
+
+    g_assert_cmpuint(get_uint(qts, "block-size"), ==, 1 * MiB);
+    g_assert_cmpuint(get_uint(qts, "requested-size"), ==, 3 * MiB);
+    qtest_quit(qts);
+}
+
+typedef struct MachineDefaults {
+    const char *machine;
+    const char *inaccessible;
+    uint64_t vectors;
+} MachineDefaults;
+
+static const MachineDefaults machine_defaults[] = {
+    { "pc-q35-10.0", "on", 2 },
+    { "pc-q35-9.2", "on", 0 },
+    { "pc-q35-8.1", "on", 0 },
+    { "pc-q35-8.0", "auto", 0 },
+    { "pc-q35-7.2", "auto", 0 },
+    { "pc-q35-6.2", "off", 0 },
+    { "pc-i440fx-10.0", "on", 2 },
+    { "pc-i440fx-6.2", "off", 0 },
+};
+
+/* What machine types set for compatibility reaches the device. */
+static void machine_type(const void *data)
+{
+    const MachineDefaults *want = data;
+    QTestState *qts = qtest_initf("-machine %s" VM, want->machine);
+    g_autofree char *inaccessible = get_string(qts, "unplugged-inaccessible");
+
+    g_assert_cmpstr(inaccessible, ==, want->inaccessible);
+    g_assert_cmpuint(get_uint(qts, "vectors"), ==, want->vectors);
+    qtest_quit(qts);
+}
+
+static void fixed_once_realized(void)
+{
+    QTestState *qts = qtest_init("-machine q35" VM);
+
+    assert_error(qtest_qmp(qts, "{ 'execute': 'qom-set', 'arguments': {"
+                           " 'path': 'vm0', 'property': 'size',"
+                           " 'value': 0 } }"), "GenericError",
+                 "'size' is read-only once the device exists; set"
+                 " 'requested-size' instead");
+    assert_error(qtest_qmp(qts, "{ 'execute': 'qom-set', 'arguments': {"
+                           " 'path': 'vm0', 'property': 'block-size',"
+                           " 'value': 4194304 } }"), "GenericError",
+                 "'block-size' cannot be changed");
+    assert_error(qtest_qmp(qts, "{ 'execute': 'qom-set', 'arguments': {"
+                           " 'path': 'vm0', 'property': 'requested-size',"
+                           " 'value': 2147483648 } }"), "GenericError",
+                 "'requested-size' cannot exceed the memory backend size");
+    qtest_qmp_assert_success(qts, "{ 'execute': 'qom-set', 'arguments': {"
+                             " 'path': 'vm0', 'property': 'requested-size',"
+                             " 'value': 536870912 } }");
+    g_assert_cmpuint(get_uint(qts, "requested-size"), ==, 512 * MiB);
+    qtest_quit(qts);
+}
+
+/* --- the resize command ------------------------------------------------- */
+
+typedef struct ResizeError {
+    const char *path;
+    const char *id;
+    const char *size;       /* JSON */
+    const char *class;
+    const char *message;
+} ResizeError;
+
+static const ResizeError resize_errors[] = {
+    { "no-such-device", "vm9", "0", "DeviceNotFound",
+      "'id': there is no device 'vm9'" },
+    { "no-device-object", "/objects/mem0", "0", "DeviceNotFound",
+      "'id': there is no device '/objects/mem0'" },
+    { "pc-dimm", "dimm0", "0", "GenericError",
+      "'id': device 'dimm0' (pc-dimm) is not a resizable memory device" },
+    { "other-device", "rng0", "0", "GenericError",
+      "'id': device 'rng0' (virtio-rng-pci) is not a resizable memory device" },
+    { "unaligned", "vm0", "4097", "GenericError",
+      "'size' must be a multiple of the block size (0x1001 is no multiple of"
+      " 0x200000)" },
+    { "too-large", "vm0", "1075838976", "GenericError",
+      "'size' cannot exceed the memory backend size (0x40200000 >"
+      " 0x40000000)" },
+    { "negative", "vm0", "-2097152", "GenericError",
+      "'size' is negative or too large; it must be from 0 to the memory"
+      " backend size (0x40000000)" },
+    { "overflow", "vm0", "18446744073709551615", "GenericError",
+      "'size' is negative or too large" },
+    { "no-number", "vm0", "'4G'", "GenericError",
+      "Parameter 'size' expects uint64" },
+};
+
+static void resize_error(const void *data)
+{
+    const ResizeError *test = data;
+    g_autofree char *request = NULL;
+    QTestState *qts;
+
+    qts = qtest_init("-machine q35 -m 256M,maxmem=8G,slots=1"
+                     " -object memory-backend-ram,id=m1,size=128M"
+                     " -device pc-dimm,id=dimm0,memdev=m1"
+                     " -device virtio-rng-pci,id=rng0"
+                     BACKEND DEVICE ",size=256M");
+    request = g_strdup_printf("{ 'execute': 'memory-device-resize',"
+                              " 'arguments': { 'id': '%s', 'size': %s } }",
+                              test->id, test->size);
+    qtest_qmp_send_raw(qts, "%s", request);
+    assert_error(qtest_qmp_receive(qts), test->class, test->message);
+    g_assert_cmpuint(get_uint(qts, "requested-size"), ==, 256 * MiB);
+    qtest_quit(qts);
+}
+
+static void resize_by_id_or_path(void)
+{
+    static const char *const names[] = {
+        "vm0", "/machine/peripheral/vm0",
+        "/machine/peripheral/vm0/virtio-backend",
+    };
+    QTestState *qts = qtest_init("-machine q35" VM);
+
+    for (int i = 0; i < ARRAY_SIZE(names); i++) {
+        const uint64_t size = (i + 1) * 128 * MiB;
+
+        qtest_qmp_assert_success(qts, "{ 'execute': 'memory-device-resize',"
+                                 "  'arguments': { 'id': %s,"
+                                 "                 'size': %" PRIu64 " } }",
+                                 names[i], size);
+        g_assert_cmpuint(get_uint(qts, "requested-size"), ==, size);
+    }
+    qtest_quit(qts);
+}
+
+static void assert_hmp(QTestState *qts, const char *command,
+                       const char *message)
+{
+    g_autofree char *output = qtest_hmp(qts, "%s", command);
+
+    g_test_message("%s: %s", command, output);
+    if (message) {
+        g_assert_nonnull(strstr(output, message));
+    } else {
+        g_assert_cmpstr(output, ==, "");
+    }
+}
+
+static void resize_hmp(void)
+{
+    static const struct {
+        const char *size;
+        uint64_t bytes;
+    } good[] = {
+        { "512", 512 * MiB }, { "0", 0 }, { "1G", GiB }, { "2M", 2 * MiB },
+        { "4096k", 4 * MiB }, { "0x80", 128 * MiB }, { "0.5G", 512 * MiB },
+    };
+    static const struct {
+        const char *command, *message;
+    } bad[] = {
+        { "memory-device-resize vm0 -2", "'size' is negative or too large; it"
+          " must be from 0 to the memory backend size (0x40000000)" },
+        { "memory-device-resize vm0 99999999999999999999", "'size' is"
+          " negative or too large" },
+        { "memory-device-resize vm0 8E", "'size' is negative or too large" },
+        { "memory-device-resize vm0 lots", "'size' must be a number of MiB, or"
+          " a number with a suffix (k, M, G, T), not 'lots'" },
+        { "memory-device-resize vm0 1GiB", "'size' must be a number of MiB" },
+        { "memory-device-resize vm0 3", "'size' must be a multiple" },
+        { "memory-device-resize vm0 2G", "'size' cannot exceed" },
+        { "memory-device-resize vm9 2", "there is no device 'vm9'" },
+        { "memory-device-resize vm0", "string expected" },
+    };
+    QTestState *qts = qtest_init("-machine q35" VM);
+
+    for (int i = 0; i < ARRAY_SIZE(good); i++) {
+        g_autofree char *command = g_strdup_printf("memory-device-resize vm0"
+                                                   " %s", good[i].size);
+
+        assert_hmp(qts, command, NULL);
+        g_assert_cmpuint(get_uint(qts, "requested-size"), ==, good[i].bytes);
+    }
+    for (int i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_hmp(qts, bad[i].command, bad[i].message);
+        g_assert_cmpuint(get_uint(qts, "requested-size"), ==, 512 * MiB);
+    }
+    assert_hmp(qts, "help memory-device-resize", "memory-device-resize id"
+               " size -- ");
+    qtest_quit(qts);
+}
+
+static void info_hmp(void)
+{
+    QTestState *qts = qtest_init("-machine q35" VM ",size=256M");
+    g_autofree char *info = qtest_hmp(qts, "info memory-devices");
+
+    g_assert_cmpstr(info, ==,
+                    "Memory device [virtio-mem]: \"vm0\"\r\n"
+                    "  memaddr: 0x100000000\r\n"
+                    "  node: 0\r\n"
+                    "  requested-size: 268435456\r\n"
+                    "  size: 0\r\n"
+                    "  max-size: 1073741824\r\n"
+                    "  block-size: 2097152\r\n"
+                    "  memdev: /objects/mem0\r\n");
+    qtest_quit(qts);
+}
+
+/* --- hot-plug and hot-unplug -------------------------------------------- */
+
+static QDict *device_del(QTestState *qts)
+{
+    return qtest_qmp(qts, "{ 'execute': 'device_del',"
+                          "  'arguments': { 'id': 'vm0' } }");
+}
+
+static void unplug_refused(void)
+{
+    QTestState *qts = qtest_init("-machine pc" VM ",size=256M");
+
+    assert_error(device_del(qts), "GenericError",
+                 "virtio-mem device cannot get unplugged while"
+                 " 'requested-size' != '0'");
+    qtest_quit(qts);
+
+    qts = qtest_init("-machine pc" VM ",unplugged-inaccessible=off");
+    assert_error(device_del(qts), "GenericError",
+                 "virtio-mem device cannot get unplugged while"
+                 " 'unplugged-inaccessible' != 'on'");
+    qtest_quit(qts);
+}
+
+static void resize_refused_while_unplug_is_pending(void)
+{
+    QTestState *qts = qtest_init("-machine pc" VM);
+
+    qtest_qmp_assert_success(qts, "{ 'execute': 'device_del',"
+                                  "  'arguments': { 'id': 'vm0' } }");
+    assert_error(qtest_qmp(qts, "{ 'execute': 'memory-device-resize',"
+                           " 'arguments': { 'id': 'vm0',"
+                           " 'size': 268435456 } }"), "GenericError",
+                 "'size' cannot be changed while the device is being"
+                 " unplugged");
+    assert_error(qtest_qmp(qts, "{ 'execute': 'qom-set', 'arguments': {"
+                           " 'path': 'vm0', 'property': 'requested-size',"
+                           " 'value': 268435456 } }"), "GenericError",
+                 "'requested-size' cannot be changed while the device is being"
+                 " unplugged");
+    g_assert_cmpuint(get_uint(qts, "requested-size"), ==, 0);
+    qtest_quit(qts);
+}
+
+static size_t count_memory_devices(QTestState *qts)
+{
+    QDict *rsp = qtest_qmp(qts, "{ 'execute': 'query-memory-devices' }");
+    const size_t count = qlist_size(qdict_get_qlist(rsp, "return"));
+
+    qobject_unref(rsp);
+    return count;
+}
+
+/* Parts of the device, which have no id, are deleted before the device. */
+static void wait_for_deletion(QTestState *qts)
+{
+    bool deleted = false;
+
+    while (!deleted) {
+        QDict *event = qtest_qmp_eventwait_ref(qts, "DEVICE_DELETED");
+
+        deleted = qdict_haskey(qdict_get_qdict(event, "data"), "device");
+        qobject_unref(event);
+    }
+}
+
+static void hotplug_and_unplug(void)
+{
+    QTestState *qts = qtest_init("-machine pc" MEMORY);
+
+    for (int round = 0; round < 50; round++) {
+        qtest_qmp_assert_success(qts, "{ 'execute': 'object-add', 'arguments':"
+                                 " { 'qom-type': 'memory-backend-ram',"
+                                 "   'id': 'mem0', 'size': 1073741824,"
+                                 "   'reserve': false } }");
+        qtest_qmp_assert_success(qts, "{ 'execute': 'device_add', 'arguments':"
+                                 " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
+                                 "   'memdev': 'mem0',"
+                                 "   'requested-size': 268435456 } }");
+        g_assert_cmpuint(count_memory_devices(qts), ==, 1);
+        assert_error(qtest_qmp(qts, "{ 'execute': 'object-del',"
+                               "  'arguments': { 'id': 'mem0' } }"),
+                     "GenericError", "in use");
+        qtest_qmp_assert_success(qts, "{ 'execute': 'memory-device-resize',"
+                                 " 'arguments': { 'id': 'vm0',"
+                                 " 'size': 0 } }");
+        /* Without a guest, the reset of the system ejects the device. */
+        qtest_qmp_device_del_send(qts, "vm0");
+        qtest_system_reset_nowait(qts);
+        wait_for_deletion(qts);
+        g_assert_cmpuint(count_memory_devices(qts), ==, 0);
+        qtest_qmp_assert_success(qts, "{ 'execute': 'object-del',"
+                                 "  'arguments': { 'id': 'mem0' } }");
+    }
+    qtest_quit(qts);
+}
+
+/* A device that is refused leaves nothing behind. */
+static void refused_hotplug_leaves_nothing(void)
+{
+    QTestState *qts = qtest_init("-machine pc" MEMORY BACKEND);
+
+    assert_error(qtest_qmp(qts, "{ 'execute': 'device_add', 'arguments':"
+                           " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
+                           "   'memdev': 'mem0', 'node': 3 } }"),
+                 "GenericError", "'node' (3) must be below");
+    assert_error(qtest_qmp(qts, "{ 'execute': 'device_add', 'arguments':"
+                           " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
+                           "   'memdev': 'mem0', 'requested-size': 1 } }"),
+                 "GenericError", "'requested-size' must be a multiple");
+    g_assert_cmpuint(count_memory_devices(qts), ==, 0);
+    qtest_qmp_assert_success(qts, "{ 'execute': 'device_add', 'arguments':"
+                             " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
+                             "   'memdev': 'mem0' } }");
+    g_assert_cmpuint(count_memory_devices(qts), ==, 1);
+    qtest_quit(qts);
+}
+
+/* --- migration ---------------------------------------------------------- */
+
+static void migration_is_blocked(void)
+{
+    QTestState *qts = qtest_init("-machine q35" VM);
+
+    assert_error(qtest_qmp(qts, "{ 'execute': 'migrate', 'arguments':"
+                           " { 'uri': 'exec:cat >/dev/null' } }"),
+                 "GenericError", "virtio-mem does not support migration yet");
+    qtest_quit(qts);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    for (int i = 0; i < ARRAY_SIZE(start_up_errors); i++) {
+        const StartUpError *test = &start_up_errors[i];
+        g_autofree char *path = g_strdup_printf("virtio-mem/start-up-error/%s",
+                                                test->path);
+
+        qtest_add_data_func(path, test, start_up_error);
+    }
+    qtest_add_func("virtio-mem/properties/defaults", defaults);
+    qtest_add_func("virtio-mem/properties/smallest-block-size",
+                   smallest_block_size);
+    qtest_add_func("virtio-mem/properties/fixed-once-realized",
+                   fixed_once_realized);
+    for (int i = 0; i < ARRAY_SIZE(machine_defaults); i++) {
+        const MachineDefaults *test = &machine_defaults[i];
+        g_autofree char *path = g_strdup_printf("virtio-mem/machine-type/%s",
+                                                test->machine);
+
+        qtest_add_data_func(path, test, machine_type);
+    }
+    for (int i = 0; i < ARRAY_SIZE(resize_errors); i++) {
+        const ResizeError *test = &resize_errors[i];
+        g_autofree char *path = g_strdup_printf("virtio-mem/resize/error/%s",
+                                                test->path);
+
+        qtest_add_data_func(path, test, resize_error);
+    }
+    qtest_add_func("virtio-mem/resize/by-id-or-path", resize_by_id_or_path);
+    qtest_add_func("virtio-mem/resize/hmp", resize_hmp);
+    qtest_add_func("virtio-mem/resize/refused-while-unplug-is-pending",
+                   resize_refused_while_unplug_is_pending);
+    qtest_add_func("virtio-mem/info/hmp", info_hmp);
+    qtest_add_func("virtio-mem/hotplug/rounds", hotplug_and_unplug);
+    qtest_add_func("virtio-mem/hotplug/refused-leaves-nothing",
+                   refused_hotplug_leaves_nothing);
+    qtest_add_func("virtio-mem/hotplug/unplug-refused", unplug_refused);
+    qtest_add_func("virtio-mem/migration/is-blocked", migration_is_blocked);
+
+    return g_test_run();
+}
