@@ -50,7 +50,7 @@ class Agent:
             raise ValueError("the agent takes a single line")
         self._number += 1
         deadline = time.monotonic() + timeout
-        self._sock.sendall(f"{self._number} {command}\n".encode())
+        self._send(f"{self._number} {command}\n", timeout)
         seen: list[str] = []
         while True:
             line = self._line(deadline, seen)
@@ -64,6 +64,15 @@ class Agent:
             else:
                 seen.append(line)
 
+    def _send(self, text: str, timeout: float) -> None:
+        try:
+            self._sock.settimeout(timeout)
+            self._sock.sendall(text.encode())
+        except ConnectionError:
+            raise AgentGone() from None
+        except TimeoutError:
+            raise AgentSilent("it takes no input") from None
+
     def _line(self, deadline: float, seen: list[str]) -> str:
         """The next line the guest wrote; `seen` only serves the report."""
         while b"\n" not in self._pending:
@@ -73,6 +82,8 @@ class Agent:
                     raise TimeoutError
                 self._sock.settimeout(left)
                 data = self._sock.recv(65536)
+            except ConnectionError:
+                raise AgentGone() from None
             except TimeoutError:
                 rest = self._pending.decode(errors="replace")
                 raise AgentSilent("\n".join([*seen, rest])) from None

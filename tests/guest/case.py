@@ -61,9 +61,10 @@ class GuestCase(unittest.TestCase):
 
     def assert_refused(self, command: str, *words: str, **arguments) -> None:
         """A QMP command fails, and its message has all of `words`."""
-        message = self.vm.error(command, **arguments)
+        answer = self.vm.qmp(command, **arguments)
+        self.assertIn("error", answer, f"{command} should be refused")
         for word in words:
-            self.assertIn(word, message, f"in the error of {command}")
+            self.assertIn(word, answer["error"]["desc"])
 
 
 def device(number: int, size: str, options: str = "") -> tuple[str, ...]:

@@ -9,6 +9,7 @@ what was expected, what was seen and where the logs are. QEMU is gone when the
 import asyncio
 import os
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ sys.path[:] = [
 try:
     from qemu.machine import QEMUMachine
     from qemu.machine.machine import AbnormalShutdown, VMLaunchFailure
-    from qemu.qmp import QMPError
+    from qemu.qmp import ExecuteError, QMPError
 except ImportError as error:
     sys.exit(f"error: QEMU's Python libraries are not usable below build/ "
              f"({error}): run make first")
@@ -189,7 +190,10 @@ class VM(QEMUMachine):
 
     def _ended(self) -> int | None:
         """The exit status of a QEMU that has closed its files already."""
-        return self._subp.wait(timeout=20)
+        try:
+            return self._subp.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            return None
 
     # ---- the device ----
 
@@ -197,31 +201,31 @@ class VM(QEMUMachine):
         """Run a QMP command that has to succeed."""
         try:
             return super().cmd(cmd, *arguments, **options)
-        except (QMPError, asyncio.TimeoutError) as error:
-            seen = str(error) or type(error).__name__
-        raise Unexpected(self.report(
-            f"{cmd} {arguments or options or ''} to succeed", seen))
+        except asyncio.TimeoutError:
+            seen = f"no answer in {QMP_TIMEOUT} s"
+        except ExecuteError as error:
+            seen = str(error)
+        except QMPError as error:
+            seen = f"{error}: QEMU ended with status {self._ended()}"
+        raise Unexpected(self.report(f"{cmd} {options or arguments} to succeed",
+                                     seen))
 
     def event_wait(self, name: str, timeout: float = 60, match=None):
         """Wait for an event, which has to come."""
         try:
-            return super().event_wait(name, timeout, match)
-        except (QMPError, asyncio.TimeoutError) as error:
-            seen = str(error) or type(error).__name__
+            # The library takes a whole number for no limit at all.
+            return super().event_wait(name, float(timeout), match)
+        except asyncio.TimeoutError:
+            seen = "no such event"
+        except QMPError as error:
+            seen = f"{error}: QEMU ended with status {self._ended()}"
+        wanted = f"{name} {match}" if match else name
         raise Unexpected(self.report(
-            f"the event {name} {match or ''} within {timeout} s", seen))
+            f"the event {wanted} within {timeout} s", seen))
 
     def hmp(self, line: str) -> str:
         """Run a command of the human monitor; return what it prints."""
         return self.cmd("human-monitor-command", command_line=line)
-
-    def error(self, command: str, **arguments) -> str:
-        """The message of the QMP error that a command is expected to give."""
-        answer = self.qmp(command, **arguments)
-        if "error" not in answer:
-            raise Unexpected(self.report(
-                f"{command} {arguments} to be refused", str(answer)))
-        return answer["error"]["desc"]
 
     def devices(self) -> dict[str, dict]:
         """What query-memory-devices says, by device id."""
