@@ -62,7 +62,7 @@ typedef enum VirtIOMEMFault {
     VIRTIO_MEM_FAULT_REGION_BLOCKS, /* ... is no multiple of block_size */
     VIRTIO_MEM_FAULT_REGION_MANY,   /* ... has > VIRTIO_MEM_MAX_BLOCKS */
     VIRTIO_MEM_FAULT_ADDR_ALIGN,    /* addr is no multiple of block_size */
-    VIRTIO_MEM_FAULT_ADDR_WRAP,     /* the region ends beyond 2^64 */
+    VIRTIO_MEM_FAULT_ADDR_WRAP,     /* the region ends at or beyond 2^64 */
     VIRTIO_MEM_FAULT_SIZE_ALIGN,    /* size is no multiple of block_size */
     VIRTIO_MEM_FAULT_SIZE_LARGE,    /* size is larger than the region */
 } VirtIOMEMFault;
