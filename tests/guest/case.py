@@ -3,16 +3,18 @@
 
 import re
 import unittest
+from contextlib import contextmanager
 
 from memory import MiB
-from vm import VM, Unexpected
+from vm import VM
 
 
 class GuestCase(unittest.TestCase):
     """Tests of one VM; a subclass says with ARGUMENTS what it looks like.
 
     A boot takes four seconds, so the tests of a class share one. Each starts
-    with nothing plugged; a VM that cannot get there is replaced.
+    with nothing plugged, and the one that cannot get back there has failed;
+    the next one then has a VM of its own.
     """
 
     ARGUMENTS: tuple[str, ...] = ()
@@ -20,13 +22,26 @@ class GuestCase(unittest.TestCase):
     vm: VM | None = None
 
     def setUp(self) -> None:
-        try:
-            if self.vm is not None:
-                self.vm.restore()
-        except Unexpected:
-            self.forget(kill=True)
         if self.vm is None:
-            self.boot()
+            with self.killing_on_failure():
+                self.boot()
+
+    def tearDown(self) -> None:
+        with self.killing_on_failure():
+            self.restore()
+
+    def restore(self) -> None:
+        """Bring the VM back to what a test expects to find."""
+        self.vm.restore()
+
+    @contextmanager
+    def killing_on_failure(self):
+        """Do not leave a VM in an unknown state to the next test."""
+        try:
+            yield
+        except BaseException:
+            self.forget(kill=True)
+            raise
 
     @classmethod
     def boot(cls) -> None:

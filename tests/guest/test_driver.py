@@ -15,14 +15,12 @@ class Driver(GuestCase):
     ARGUMENTS = ("-m", "2G,maxmem=20G", "-smp", "2", *device(0, "8G"))
     APPEND = "vm.nodriver"
 
-    def setUp(self) -> None:
-        """Every test starts with a guest that never had the driver."""
-        if self.vm is None:
-            self.boot()
-            return
+    def restore(self) -> None:
+        """Go back to a guest that never had the driver."""
         self.vm.resize("vm0", 0)
         self.vm.cmd("system_reset")
         self.vm.wait_ready()
+        self.vm.wait_sizes(vm0=0)
 
     def test_a_size_asked_for_before_the_driver_is_loaded_is_picked_up(self):
         self.vm.resize("vm0", GiB)

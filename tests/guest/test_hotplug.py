@@ -29,10 +29,10 @@ class Hotplug(GuestCase):
         self.assertEqual(self.vm.devices(), {})
         self.vm.cmd("object-del", id="mem0")
 
-    def tearDown(self) -> None:
-        """Leave an empty slot, or no VM at all."""
-        if self.vm is not None and self.vm.devices():
-            self.forget(kill=True)
+    def restore(self) -> None:
+        """The slot has to be empty again."""
+        self.assertEqual(self.vm.devices(), {})
+        self.vm.wait_sizes()
 
     def test_a_device_comes_is_resized_and_goes_several_times(self):
         for number in range(ROUNDS):
