@@ -10,7 +10,6 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/error-report.h"
 #include "qemu/iov.h"
 #include "hw/boards.h"
 #include "hw/virtio/virtio-mem.h"
@@ -23,6 +22,7 @@
 #include "trace.h"
 #include "virtio-mem-backing.h"
 #include "virtio-mem-config.h"
+#include "virtio-mem-effects.h"
 #include "virtio-mem-live.h"
 #include CONFIG_DEVICES
 
@@ -42,127 +42,28 @@ static bool virtio_mem_is_busy(void)
     return migration_is_running() || migration_in_incoming_postcopy();
 }
 
-/* --- effects ----------------------------------------------------------- */
-
-static int effect_populate(void *opaque, VirtIOMEMSpan span)
-{
-    VirtIOMEM *vmem = opaque;
-    Error *err = NULL;
-    int ret;
-
-    if (!vmem->prealloc) {
-        return 0;
-    }
-    ret = virtio_mem_backing_populate(vmem->memdev, span, &err);
-    if (ret) {
-        /* What could be had before memory ran out goes back to the host. */
-        virtio_mem_backing_discard(vmem->memdev, span);
-        warn_report_once("virtio-mem: memory backend '%s' ran out of memory;"
-                         " the guest will try again: %s",
-                         object_get_canonical_path_component(
-                             OBJECT(vmem->memdev)),
-                         error_get_pretty(err));
-        error_free(err);
-    }
-    return ret;
-}
-
-static int effect_discard(void *opaque, VirtIOMEMSpan span)
-{
-    VirtIOMEM *vmem = opaque;
-
-    return virtio_mem_backing_discard(vmem->memdev, span);
-}
-
-static int effect_announce(void *opaque, VirtIOMEMSpan span)
-{
-    VirtIOMEM *vmem = opaque;
-
-    return virtio_mem_rdm_announce(&vmem->live->rdm, span);
-}
-
-static void effect_retract(void *opaque, VirtIOMEMSpan span)
-{
-    VirtIOMEM *vmem = opaque;
-
-    virtio_mem_rdm_retract(&vmem->live->rdm, span);
-}
-
-static void effect_observe(void *opaque, const char *step, bool undo, int ret)
-{
-    trace_virtio_mem_step(opaque, step, undo ? "undo" : "do", ret);
-}
-
-static const VirtIOMEMEffects virtio_mem_effects = {
-    .populate = effect_populate,
-    .discard = effect_discard,
-    .announce = effect_announce,
-    .retract = effect_retract,
-    .observe = effect_observe,
-};
-
-/* --- changes ----------------------------------------------------------- */
-
-static void virtio_mem_plugged_changed(VirtIOMEM *vmem)
-{
-    /* A driver that reads the size in two halves must see that it changed. */
-    VIRTIO_DEVICE(vmem)->generation++;
-    virtio_mem_transport_size_changed(vmem);
-}
-
-/*
- * The only time the usable region shrinks. No notification: a driver that asks
- * for UNPLUG ALL reads the config afterwards, and after a system reset no
- * driver is there (VIRTIO 1.2, 5.15.4).
- */
-static int virtio_mem_unplug_everything(VirtIOMEM *vmem)
-{
-    VirtIOMEMLive *live = vmem->live;
-    const VirtIOMEMState *state = &live->state;
-
-    if (state->blocks.plugged) {
-        int ret = virtio_mem_unplug(&live->transition,
-                                    virtio_mem_range_all(&state->geo));
-
-        if (ret) {
-            return ret;
-        }
-        trace_virtio_mem_unplugged_all();
-        virtio_mem_plugged_changed(vmem);
-    }
-    virtio_mem_set_usable(vmem,
-                          virtio_mem_geometry_usable(&state->geo,
-                                                     state->requested_size));
-    return 0;
-}
-
 /* --- requests ---------------------------------------------------------- */
 
 /* Do what @verdict says before it is answered; may turn it into BUSY. */
 static void virtio_mem_carry_out(VirtIOMEM *vmem, VirtIOMEMVerdict *verdict)
 {
-    VirtIOMEMLive *live = vmem->live;
     int ret = 0;
 
     switch (verdict->action) {
     case VIRTIO_MEM_ACTION_NONE:
         return;
     case VIRTIO_MEM_ACTION_PLUG:
-        ret = virtio_mem_plug(&live->transition, verdict->range);
+        ret = virtio_mem_device_plug(vmem, verdict->range);
         break;
     case VIRTIO_MEM_ACTION_UNPLUG:
-        ret = virtio_mem_unplug(&live->transition, verdict->range);
+        ret = virtio_mem_device_unplug(vmem, verdict->range);
         break;
     case VIRTIO_MEM_ACTION_UNPLUG_ALL:
-        if (virtio_mem_unplug_everything(vmem)) {
-            verdict->response = VIRTIO_MEM_RESP_BUSY;
-        }
-        return;
+        ret = virtio_mem_device_unplug_all(vmem);
+        break;
     }
     if (ret) {
         verdict->response = VIRTIO_MEM_RESP_BUSY;
-    } else {
-        virtio_mem_plugged_changed(vmem);
     }
 }
 
@@ -317,7 +218,7 @@ static void virtio_mem_system_reset(VirtIOMEM *vmem)
      * the driver finds memory plugged and asks for UNPLUG ALL.
      */
     if (!virtio_mem_is_busy()) {
-        virtio_mem_unplug_everything(vmem);
+        virtio_mem_device_unplug_all(vmem);
     }
 }
 
@@ -387,12 +288,7 @@ static VirtIOMEMLive *virtio_mem_live_new(VirtIOMEM *vmem,
                            virtio_mem_geometry_blocks(&state->geo));
     virtio_mem_rdm_init(&live->rdm, &state->geo, &state->blocks);
     live->unplugged_inaccessible = config->unplugged_inaccessible;
-    live->transition = (VirtIOMEMTransition) {
-        .effects = &virtio_mem_effects,
-        .opaque = vmem,
-        .geo = &state->geo,
-        .blocks = &state->blocks,
-    };
+    virtio_mem_effects_init(vmem, live);
     return live;
 }
 
