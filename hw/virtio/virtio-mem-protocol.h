@@ -45,7 +45,7 @@ typedef enum VirtIOMEMAction {
 
 typedef struct VirtIOMEMVerdict {
     uint16_t response;          /* VIRTIO_MEM_RESP_* */
-    uint16_t state;             /* VIRTIO_MEM_STATE_*; 0 unless STATE is ACKed */
+    uint16_t state;             /* VIRTIO_MEM_STATE_*, of STATE only */
     VirtIOMEMAction action;     /* to be done before the answer */
     VirtIOMEMRange range;       /* of PLUG and UNPLUG */
 } VirtIOMEMVerdict;

@@ -11,6 +11,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/iov.h"
+#include "qemu/timer.h"
 #include "hw/boards.h"
 #include "hw/virtio/virtio-mem.h"
 #include "migration/blocker.h"
@@ -31,10 +32,10 @@ G_STATIC_ASSERT(sizeof(struct virtio_mem_config) == 56);
 #define VIRTIO_MEM_QUEUE_SIZE 128
 
 /*
- * Requests handled before the main loop gets its turn: a guest that keeps the
- * ring full must not keep the monitor from answering.
+ * How long requests are handled before the main loop gets its turn: a guest
+ * that keeps the ring full must not keep the monitor from answering.
  */
-#define VIRTIO_MEM_REQUESTS_AT_ONCE VIRTIO_MEM_QUEUE_SIZE
+#define VIRTIO_MEM_SLICE_NS (1 * SCALE_MS)
 
 /* Blocks cannot change while their state is on its way to another QEMU. */
 static bool virtio_mem_is_busy(void)
@@ -110,7 +111,8 @@ static void virtio_mem_process_queue(VirtIOMEM *vmem)
 {
     VirtIODevice *vdev = VIRTIO_DEVICE(vmem);
     VirtIOMEMLive *live = vmem->live;
-    int handled = 0;
+    const int64_t deadline = get_clock() + VIRTIO_MEM_SLICE_NS;
+    bool handled = false;
 
     /* A driver that does not accept VERSION_1 is not served. */
     if (!virtio_vdev_has_feature(vdev, VIRTIO_F_VERSION_1)) {
@@ -119,7 +121,7 @@ static void virtio_mem_process_queue(VirtIOMEM *vmem)
         return;
     }
 
-    while (handled < VIRTIO_MEM_REQUESTS_AT_ONCE) {
+    for (;;) {
         g_autofree VirtQueueElement *elem =
             virtqueue_pop(live->vq, sizeof(VirtQueueElement));
 
@@ -130,13 +132,14 @@ static void virtio_mem_process_queue(VirtIOMEM *vmem)
             virtqueue_detach_element(live->vq, elem, 0);
             break;
         }
-        handled++;
+        handled = true;
+        if (get_clock() >= deadline) {
+            qemu_bh_schedule(live->more_requests);
+            break;
+        }
     }
     if (handled) {
         virtio_notify(vdev, live->vq);
-    }
-    if (handled == VIRTIO_MEM_REQUESTS_AT_ONCE) {
-        qemu_bh_schedule(live->more_requests);
     }
 }
 
