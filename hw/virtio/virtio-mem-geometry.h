@@ -108,7 +108,7 @@ uint64_t virtio_mem_geometry_usable(const VirtIOMEMGeometry *geo,
  * @range: set on success only
  *
  * Fails when @addr is misaligned, @nb_blocks is 0 or any block lies outside
- * the usable region (VIRTIO 1.2, 5.15.6.2, 5.15.6.3, 5.15.6.5). No value
+ * the usable region (VIRTIO 1.2, 5.15.6). No value
  * overflows.
  */
 bool virtio_mem_range_from_guest(const VirtIOMEMGeometry *geo,

@@ -53,7 +53,7 @@ typedef struct VirtIOMEMVerdict {
 /* Bytes plugged: always what the blocks say, never kept on its own. */
 uint64_t virtio_mem_plugged_size(const VirtIOMEMState *state);
 
-/* Padding is ignored (VIRTIO 1.2, 5.15.6.1). */
+/* Padding is ignored (VIRTIO 1.2, 5.15.6). */
 VirtIOMEMRequest
 virtio_mem_request_decode(const uint8_t wire[VIRTIO_MEM_REQUEST_SIZE]);
 

@@ -2,7 +2,7 @@
  * virtio-mem: hearing of system resets
  *
  * A virtio device hears of its own reset (by the driver, or with its bus),
- * which must leave memory plugged (VIRTIO 1.2, 5.15.5.2). Only a reset of the
+ * which must leave memory plugged (VIRTIO 1.2, 5.15.5). Only a reset of the
  * whole system unplugs. An object of its own, outside the tree of buses and
  * devices, hears of those and tells all devices.
  *

@@ -204,7 +204,7 @@ static uint64_t virtio_mem_get_features(VirtIODevice *vdev, uint64_t features,
     return features;
 }
 
-/* Called at FEATURES_OK; may refuse the driver (VIRTIO 1.2, 5.15.5.1). */
+/* Called at FEATURES_OK; may refuse the driver (VIRTIO 1.2, 5.15.5). */
 static int virtio_mem_validate_features(VirtIODevice *vdev)
 {
     if (virtio_host_has_feature(vdev, VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE) &&
