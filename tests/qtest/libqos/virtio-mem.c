@@ -9,6 +9,7 @@
 #include "qemu/bswap.h"
 #include "qemu/module.h"
 #include "qgraph.h"
+#include "standard-headers/linux/virtio_config.h"
 #include "standard-headers/linux/virtio_mem.h"
 #include "standard-headers/linux/virtio_ring.h"
 #include "virtio-mem.h"
@@ -20,7 +21,8 @@ uint64_t qvirtio_mem_usable_features(QVirtioMEM *mem)
     return qvirtio_get_features(mem->vdev) &
            ~(QVIRTIO_F_BAD_FEATURE |
              (1ull << VIRTIO_RING_F_INDIRECT_DESC) |
-             (1ull << VIRTIO_RING_F_EVENT_IDX));
+             (1ull << VIRTIO_RING_F_EVENT_IDX) |
+             (1ull << VIRTIO_F_RING_PACKED));
 }
 
 void qvirtio_mem_start(QVirtioMEM *mem, uint64_t features)

@@ -1,0 +1,164 @@
+/*
+ * virtio-mem: configuration space and features
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qemu/module.h"
+#include "virtio-mem-driver.h"
+#include "standard-headers/linux/pci_regs.h"
+#include "standard-headers/linux/virtio_ids.h"
+
+/* --- configuration --------------------------------------------------------- */
+
+/* [2, 4-7] */
+static void config_layout(void *obj, void *data, QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 1 * GiB);
+    struct virtio_mem_config want = {
+        .block_size = cpu_to_le64(BLOCK),
+        .node_id = cpu_to_le16(QVIRTIO_MEM_NODE),
+        .region_size = cpu_to_le64(REGION),
+        .usable_region_size = cpu_to_le64(1 * GiB + EXTENT),
+        .plugged_size = cpu_to_le64(3 * BLOCK),
+        .requested_size = cpu_to_le64(1 * GiB),
+    };
+    struct virtio_mem_config seen;
+
+    QEMU_BUILD_BUG_ON(sizeof(want) != 56);
+    g_assert_cmphex(qpci_config_readw(virtio_pci(mem)->pdev, PCI_DEVICE_ID), ==,
+                    0x1040 + VIRTIO_ID_MEM);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 0, 3), ==,
+                     VIRTIO_MEM_RESP_ACK);
+    for (size_t i = 0; i < sizeof(seen); i++) {
+        ((uint8_t *)&seen)[i] = qvirtio_config_readb(mem->vdev, i);
+    }
+    want.addr = seen.addr;
+    g_assert_cmpuint(le64_to_cpu(seen.addr) % BLOCK, ==, 0);
+    g_assert_cmpuint(le64_to_cpu(seen.addr), >=, 4 * GiB);
+    g_assert_cmpmem(&seen, sizeof(seen), &want, sizeof(want));
+}
+
+static void config_write_ignored(void *obj, void *data, QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 1 * GiB);
+    QVirtioPCIDevice *dev = container_of(mem->vdev, QVirtioPCIDevice, vdev);
+
+    for (size_t i = 0; i < sizeof(struct virtio_mem_config); i += 4) {
+        const uint32_t before = qvirtio_config_readl(mem->vdev, i);
+
+        qpci_io_writel(dev->pdev, dev->bar, dev->device_cfg_offset + i,
+                       ~before);
+        g_assert_cmphex(qvirtio_config_readl(mem->vdev, i), ==, before);
+    }
+}
+
+/* [1, 9] */
+static void resize_interrupts(void *obj, void *data, QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 1 * GiB);
+    uint8_t generation;
+
+    qvirtio_wait_config_isr(mem->vdev, TIMEOUT_US);
+    generation = config_generation(mem);
+    resize(2 * GiB);
+    qvirtio_wait_config_isr(mem->vdev, TIMEOUT_US);
+    g_assert_cmphex(config_generation(mem), !=, generation);
+    g_assert_cmpuint(requested_size(mem), ==, 2 * GiB);
+}
+
+/* [11]: writing the value that is already there notifies as well. */
+static void resize_to_same_interrupts(void *obj, void *data,
+                                      QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 1 * GiB);
+
+    qvirtio_wait_config_isr(mem->vdev, TIMEOUT_US);
+    resize(1 * GiB);
+    qvirtio_wait_config_isr(mem->vdev, TIMEOUT_US);
+}
+
+/* [10]: no notification for plugged_size, but another generation. */
+static void plug_changes_generation(void *obj, void *data,
+                                    QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 1 * GiB);
+    uint8_t generation;
+
+    qvirtio_wait_config_isr(mem->vdev, TIMEOUT_US);
+    generation = config_generation(mem);
+    request(mem, VIRTIO_MEM_REQ_PLUG, 0, 1);
+    g_assert_cmphex(config_generation(mem), !=, generation);
+    g_assert_false(config_notified(mem));
+}
+
+/* [4, 8, 41] */
+static void usable_region_follows(void *obj, void *data, QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 1 * GiB);
+
+    g_assert_cmpuint(usable_size(mem), ==, 1 * GiB + EXTENT);
+    resize(4 * GiB);
+    g_assert_cmpuint(usable_size(mem), ==, 4 * GiB + EXTENT);
+    resize(BLOCK);
+    g_assert_cmpuint(usable_size(mem), ==, 4 * GiB + EXTENT);
+    request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
+    g_assert_cmpuint(usable_size(mem), ==, BLOCK + EXTENT);
+    resize(REGION);
+    g_assert_cmpuint(usable_size(mem), ==, REGION);
+    resize(0);
+    g_assert_cmpuint(usable_size(mem), ==, REGION);
+    request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
+    g_assert_cmpuint(usable_size(mem), ==, 0);
+}
+
+/* --- features -------------------------------------------------------------- */
+
+static void features_offered(void *obj, void *data, QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = obj;
+
+    g_assert_cmphex(mem->features & 0xff, ==,
+                    (1ull << VIRTIO_MEM_F_ACPI_PXM) |
+                    (1ull << VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE) |
+                    (1ull << VIRTIO_MEM_F_PERSISTENT_SUSPEND));
+    g_assert_true(mem->features & (1ull << VIRTIO_F_VERSION_1));
+}
+
+/* [12] */
+static void driver_without_inaccessible_is_refused(void *obj, void *data,
+                                                   QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = obj;
+    QVirtioDevice *vdev = mem->vdev;
+    uint64_t features;
+
+    reset_device(mem);
+    features = qvirtio_mem_usable_features(mem) &
+               ~(1ull << VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE);
+    vdev->bus->set_features(vdev, features);
+    vdev->bus->set_status(vdev, vdev->bus->get_status(vdev) |
+                                VIRTIO_CONFIG_S_FEATURES_OK);
+    g_assert_false(vdev->bus->get_status(vdev) & VIRTIO_CONFIG_S_FEATURES_OK);
+}
+
+static const QVirtioMEMTest tests[] = {
+    { "config/layout", config_layout },
+    { "config/write-is-ignored", config_write_ignored },
+    { "config/resize-interrupts", resize_interrupts },
+    { "config/resize-to-same-interrupts", resize_to_same_interrupts },
+    { "config/plug-changes-generation", plug_changes_generation },
+    { "config/usable-region-follows", usable_region_follows },
+    { "features/offered", features_offered },
+    { "features/driver-without-inaccessible-is-refused",
+      driver_without_inaccessible_is_refused },
+};
+
+static void register_space_tests(void)
+{
+    add_tests(tests, ARRAY_SIZE(tests));
+}
+
+libqos_init(register_space_tests);
