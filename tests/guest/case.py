@@ -20,6 +20,7 @@ class GuestCase(unittest.TestCase):
     ARGUMENTS: tuple[str, ...] = ()
     APPEND = ""
     vm: VM | None = None
+    boots = 0
 
     def setUp(self) -> None:
         if self.vm is None:
@@ -45,8 +46,14 @@ class GuestCase(unittest.TestCase):
 
     @classmethod
     def boot(cls) -> None:
-        """Start the VM; it is the class's own from then on."""
-        vm = VM(f"{cls.__module__.removeprefix('test_')}.{cls.__name__}",
+        """Start the VM; it is the class's own from then on.
+
+        A VM that takes the place of a failed one has a name of its own, so
+        that it does not write over the logs.
+        """
+        cls.boots += 1
+        name = f"{cls.__module__.removeprefix('test_')}.{cls.__name__}"
+        vm = VM(name + (f".{cls.boots}" if cls.boots > 1 else ""),
                 *cls.ARGUMENTS, append=cls.APPEND)
         vm.start()
         cls.vm = vm

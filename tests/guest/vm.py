@@ -212,13 +212,20 @@ class VM(QEMUMachine):
 
     def event_wait(self, name: str, timeout: float = 60, match=None):
         """Wait for an event, which has to come."""
-        try:
-            # The library takes a whole number for no limit at all.
-            return super().event_wait(name, float(timeout), match)
-        except asyncio.TimeoutError:
-            seen = "no such event"
-        except QMPError as error:
-            seen = f"{error}: QEMU ended with status {self._ended()}"
+        deadline = time.monotonic() + timeout
+        seen = None
+        while seen is None:
+            try:
+                # The library takes a whole number for no limit at all, and
+                # does not see that QEMU is gone: hence in small portions.
+                return super().event_wait(name, 1.0, match)
+            except asyncio.TimeoutError:
+                if not self.is_running():
+                    seen = f"QEMU ended with status {self._ended()}"
+                elif time.monotonic() > deadline:
+                    seen = "no such event"
+            except QMPError as error:
+                seen = f"{error}: QEMU ended with status {self._ended()}"
         wanted = f"{name} {match}" if match else name
         raise Unexpected(self.report(
             f"the event {wanted} within {timeout} s", seen))
@@ -278,7 +285,10 @@ class VM(QEMUMachine):
 
     def report(self, expected: str, seen: str) -> str:
         """The text of a failure: all that is needed to look into it."""
-        return f"expected {expected}; seen: {seen}\n{self.logs()}"
+        log = LOGS / f"{self._name}.log"
+        said = log.read_text(errors="replace")[-2000:] if log.exists() else ""
+        return (f"expected {expected}; seen: {seen}\n{self.logs()}"
+                + (f"\n  which ends with:\n{said}" if said else ""))
 
     def logs(self) -> str:
         """Where to look."""
