@@ -29,6 +29,7 @@ typedef struct QVirtioMEMTest {
     QOSTestFunc function;
     const char *device_opts;        /* more properties, or NULL */
     void *(*before)(GString *cmd_line, void *arg);
+    const void *arg;
 } QVirtioMEMTest;
 
 static inline void add_tests(const QVirtioMEMTest *tests, size_t nb_tests)
@@ -37,6 +38,7 @@ static inline void add_tests(const QVirtioMEMTest *tests, size_t nb_tests)
         QOSGraphTestOptions opts = {
             .edge.extra_device_opts = tests[i].device_opts,
             .before = tests[i].before,
+            .arg = (void *)tests[i].arg,
         };
 
         qos_add_test(tests[i].name, "virtio-mem", tests[i].function, &opts);

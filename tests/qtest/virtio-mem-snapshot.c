@@ -26,13 +26,16 @@ static struct vring_desc descriptor(uint64_t addr, uint32_t len, uint16_t flags,
     };
 }
 
-/* Both descriptors of the request at @slot; the response has number @second. */
+/*
+ * Both descriptors of the request at @slot; the response has number @second.
+ * libqos expects each descriptor of a ring to name the one behind it.
+ */
 static void describe(struct vring_desc pair[2], uint64_t slot, uint16_t second)
 {
     pair[0] = descriptor(slot, sizeof(struct virtio_mem_req),
                          VRING_DESC_F_NEXT, second);
     pair[1] = descriptor(slot + RESPONSE, sizeof(struct virtio_mem_resp),
-                         VRING_DESC_F_WRITE, 0);
+                         VRING_DESC_F_WRITE, second + 1);
 }
 
 static void write_buffers(uint64_t buffers, const Request *requests,
@@ -73,7 +76,7 @@ uint64_t batch_send(QVirtioMEM *mem, const Request *requests, unsigned nb)
 
         if (vq->indirect) {
             table[i] = descriptor(slot + TABLE, 2 * sizeof(*table),
-                                  VRING_DESC_F_INDIRECT, 0);
+                                  VRING_DESC_F_INDIRECT, i + 1);
         } else {
             describe(&table[2 * i], slot, 2 * i + 1);
         }
