@@ -114,10 +114,24 @@ static void virtio_mem_process_queue(VirtIOMEM *vmem)
     const int64_t deadline = get_clock() + VIRTIO_MEM_SLICE_NS;
     bool handled = false;
 
+    /*
+     * No buffer is used before DRIVER_OK (VIRTIO 1.2, 3.1.1) or while the VM
+     * is stopped; what waits in the ring then, set_status resumes.
+     */
+    if (!vdev->vm_running || !(vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+        return;
+    }
     /* A driver that does not accept VERSION_1 is not served. */
     if (!virtio_vdev_has_feature(vdev, VIRTIO_F_VERSION_1)) {
         virtio_error(vdev, "virtio-mem needs a driver that accepts"
                      " VIRTIO_F_VERSION_1");
+        return;
+    }
+
+    /* Nor one that was refused at FEATURES_OK, or never asked. */
+    if (!(vdev->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+        virtio_error(vdev, "virtio-mem needs a driver that has negotiated its"
+                     " features");
         return;
     }
 
@@ -150,12 +164,7 @@ static void virtio_mem_handle_output(VirtIODevice *vdev, VirtQueue *vq)
 
 static void virtio_mem_more_requests(void *opaque)
 {
-    VirtIODevice *vdev = opaque;
-
-    /* What waits in the ring while the VM is stopped, set_status resumes. */
-    if (vdev->vm_running && (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
-        virtio_mem_process_queue(VIRTIO_MEM(vdev));
-    }
+    virtio_mem_process_queue(opaque);
 }
 
 /* Also called when the VM starts and stops. */
