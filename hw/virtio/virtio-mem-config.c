@@ -83,6 +83,8 @@ void virtio_mem_set_usable(VirtIOMEM *vmem, uint64_t usable_size)
     if (state->usable_size != usable_size) {
         trace_virtio_mem_resized_usable_region(state->usable_size, usable_size);
         state->usable_size = usable_size;
+        /* A driver that reads it in two halves has to see that it changed. */
+        VIRTIO_DEVICE(vmem)->generation++;
     }
 }
 

@@ -47,10 +47,14 @@ static void config_write_ignored(void *obj, void *data, QGuestAllocator *alloc)
     QVirtioPCIDevice *dev = container_of(mem->vdev, QVirtioPCIDevice, vdev);
 
     for (size_t i = 0; i < sizeof(struct virtio_mem_config); i += 4) {
+        const uint64_t offset = dev->device_cfg_offset + i;
         const uint32_t before = qvirtio_config_readl(mem->vdev, i);
 
-        qpci_io_writel(dev->pdev, dev->bar, dev->device_cfg_offset + i,
-                       ~before);
+        qpci_io_writeb(dev->pdev, dev->bar, offset, ~before);
+        g_assert_cmphex(qvirtio_config_readl(mem->vdev, i), ==, before);
+        qpci_io_writew(dev->pdev, dev->bar, offset, ~before);
+        g_assert_cmphex(qvirtio_config_readl(mem->vdev, i), ==, before);
+        qpci_io_writel(dev->pdev, dev->bar, offset, ~before);
         g_assert_cmphex(qvirtio_config_readl(mem->vdev, i), ==, before);
     }
 }
@@ -91,6 +95,49 @@ static void plug_changes_generation(void *obj, void *data,
     generation = config_generation(mem);
     request(mem, VIRTIO_MEM_REQ_PLUG, 0, 1);
     g_assert_cmphex(config_generation(mem), !=, generation);
+    g_assert_false(config_notified(mem));
+}
+
+/* Whatever changes, a driver that has read half of it can notice. */
+static void every_change_has_a_generation(void *obj, void *data,
+                                          QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 1 * GiB);
+    static const struct {
+        uint16_t type, first, nb_blocks;
+    } steps[] = {
+        { VIRTIO_MEM_REQ_PLUG, 0, 4 },
+        { VIRTIO_MEM_REQ_UNPLUG, 0, 2 },
+        { VIRTIO_MEM_REQ_UNPLUG_ALL },      /* plugged_size and usable */
+        { VIRTIO_MEM_REQ_UNPLUG_ALL },      /* usable only */
+    };
+    uint8_t generation = config_generation(mem);
+
+    for (int i = 0; i < ARRAY_SIZE(steps); i++) {
+        g_assert_cmpuint(request(mem, steps[i].type, steps[i].first,
+                                 steps[i].nb_blocks), ==, VIRTIO_MEM_RESP_ACK);
+        g_assert_cmphex(config_generation(mem), !=, generation);
+        generation = config_generation(mem);
+        if (i >= 1) {
+            resize((4 - i) * 128 * MiB);
+            g_assert_cmphex(config_generation(mem), !=, generation);
+            generation = config_generation(mem);
+        }
+    }
+}
+
+/* [8, 9]: the usable region shrinks and nobody is notified. */
+static void unplug_all_is_silent(void *obj, void *data, QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 1 * GiB);
+
+    request(mem, VIRTIO_MEM_REQ_PLUG, 0, 4);
+    resize(512 * MiB);
+    qvirtio_wait_config_isr(mem->vdev, TIMEOUT_US);
+    g_assert_cmpuint(usable_size(mem), ==, 1 * GiB + EXTENT);
+    request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
+    settle();
+    g_assert_cmpuint(usable_size(mem), ==, 512 * MiB + EXTENT);
     g_assert_false(config_notified(mem));
 }
 
@@ -144,16 +191,54 @@ static void driver_without_inaccessible_is_refused(void *obj, void *data,
     g_assert_false(vdev->bus->get_status(vdev) & VIRTIO_CONFIG_S_FEATURES_OK);
 }
 
+static void *without_acpi(GString *cmd_line, void *arg)
+{
+    g_string_append(cmd_line, " -machine acpi=off");
+    return arg;
+}
+
+/* [15]: a machine without ACPI cannot be suspended. */
+static void no_suspend_no_persistence(void *obj, void *data,
+                                      QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = obj;
+
+    g_assert_false(mem->features & (1ull << VIRTIO_MEM_F_PERSISTENT_SUSPEND));
+    g_assert_true(mem->features & (1ull << VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE));
+}
+
+/* [20]: all of the usable region can be read, plugged or not. */
+static void unplugged_can_be_read(void *obj, void *data, QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 64 * MiB);
+    const uint64_t end = usable_size(mem) / BLOCK;
+
+    g_assert_false(mem->features & (1ull << VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE));
+    request(mem, VIRTIO_MEM_REQ_PLUG, 0, 4);
+    writeq(block_addr(mem, 1), 0x0123456789abcdef);
+    request(mem, VIRTIO_MEM_REQ_UNPLUG, 2, 2);
+    for (uint64_t block = 0; block < end; block++) {
+        g_assert_cmphex(readq(block_addr(mem, block)), ==,
+                        block == 1 ? 0x0123456789abcdef : 0);
+    }
+}
+
 static const QVirtioMEMTest tests[] = {
     { "config/layout", config_layout },
     { "config/write-is-ignored", config_write_ignored },
     { "config/resize-interrupts", resize_interrupts },
     { "config/resize-to-same-interrupts", resize_to_same_interrupts },
     { "config/plug-changes-generation", plug_changes_generation },
+    { "config/every-change-has-a-generation", every_change_has_a_generation },
+    { "config/unplug-all-is-silent", unplug_all_is_silent },
     { "config/usable-region-follows", usable_region_follows },
     { "features/offered", features_offered },
     { "features/driver-without-inaccessible-is-refused",
       driver_without_inaccessible_is_refused },
+    { "features/no-persistence-where-nothing-suspends",
+      no_suspend_no_persistence, NULL, without_acpi },
+    { "features/unplugged-memory-can-be-read-where-accessible",
+      unplugged_can_be_read, "unplugged-inaccessible=off" },
 };
 
 static void register_space_tests(void)
