@@ -18,7 +18,6 @@ typedef struct Request {
 typedef struct Answer {
     uint16_t type;
     uint16_t state;
-    uint32_t written;       /* bytes, as the used ring has it */
 } Answer;
 
 /* All that a driver can see but the generation of the configuration. */
