@@ -17,9 +17,9 @@
 #define I VRING_DESC_F_INDIRECT
 #define REQUEST_SIZE sizeof(struct virtio_mem_req)
 #define RESPONSE_SIZE sizeof(struct virtio_mem_resp)
-#define INDIRECT (1ull << VIRTIO_RING_F_INDIRECT_DESC)
+#define INDIRECT FEATURE(RING_F_INDIRECT_DESC)
 
-/* --- shapes that have to work ---------------------------------------------- */
+/* --- shapes that have to work ----------------------------------------- */
 
 /* Cut @size bytes at @addr into descriptors; returns the next free index. */
 static uint16_t cut(uint64_t table, uint16_t index, uint64_t addr,
@@ -125,7 +125,7 @@ static void spare_room_is_left_alone(void *obj, void *data,
     g_assert_cmpuint(plugged_size(mem), ==, BLOCK);
 }
 
-/* --- shapes that stop the device -------------------------------------------- */
+/* --- shapes that stop the device -------------------------------------- */
 
 static void too_small_buffer_needs_reset(void *obj, void *data,
                                          QGuestAllocator *alloc)

@@ -22,6 +22,7 @@
 #define EXTENT (256 * MiB)
 #define TIMEOUT_US (30 * 1000 * 1000)
 #define CONFIG(field) offsetof(struct virtio_mem_config, field)
+#define FEATURE(name) (1ull << VIRTIO_##name)
 #define COMMON(field) offsetof(struct virtio_pci_modern_common_cfg, field)
 
 typedef struct QVirtioMEMTest {
@@ -45,7 +46,7 @@ static inline void add_tests(const QVirtioMEMTest *tests, size_t nb_tests)
     }
 }
 
-/* --- what the device shows ----------------------------------------------- */
+/* --- what the device shows -------------------------------------------- */
 
 static inline uint64_t config(QVirtioMEM *mem, uint64_t offset)
 {
@@ -98,13 +99,14 @@ static inline bool needs_reset(QVirtioMEM *mem)
     return mem->vdev->bus->get_status(mem->vdev) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
-/* --- what the host does ---------------------------------------------------- */
+/* --- what the host does ----------------------------------------------- */
 
 static inline void resize(uint64_t size)
 {
     qtest_qmp_assert_success(global_qtest,
                              "{ 'execute': 'memory-device-resize',"
-                             "  'arguments': { 'id': %s, 'size': %" PRIu64 " } }",
+                             "  'arguments': { 'id': %s,"
+                             "                 'size': %" PRIu64 " } }",
                              QVIRTIO_MEM_ID, size);
 }
 
@@ -119,7 +121,7 @@ static inline void settle(void)
     }
 }
 
-/* --- what a driver does ----------------------------------------------------- */
+/* --- what a driver does ----------------------------------------------- */
 
 static inline uint16_t request(QVirtioMEM *mem, uint16_t type, uint64_t block,
                                uint16_t nb_blocks)

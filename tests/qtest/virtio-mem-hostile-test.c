@@ -26,13 +26,6 @@ typedef struct Hostile {
     uint64_t region;
 } Hostile;
 
-static uint64_t number_from_env(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-
-    return text ? strtoull(text, NULL, 0) : otherwise;
-}
-
 static unsigned below(Hostile *h, unsigned end)
 {
     return g_rand_int_range(h->rand, 0, end);
@@ -245,8 +238,8 @@ static void anything_anywhere(void *obj, void *data, QGuestAllocator *alloc)
 {
     const uint64_t nb_bursts = number_from_env("VIRTIO_MEM_BURSTS", 300);
     const uint32_t seed = number_from_env("VIRTIO_MEM_SEED", g_test_rand_int());
-    const uint64_t features = 1ull << VIRTIO_RING_F_INDIRECT_DESC |
-                              1ull << VIRTIO_RING_F_EVENT_IDX;
+    const uint64_t features = FEATURE(RING_F_INDIRECT_DESC) |
+                              FEATURE(RING_F_EVENT_IDX);
     Hostile h = { .mem = begin(obj, 4 * BLOCK) };
 
     g_test_message("VIRTIO_MEM_SEED=%u repeats this run", seed);

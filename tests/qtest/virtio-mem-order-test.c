@@ -12,7 +12,7 @@
 #include "qemu/module.h"
 #include "virtio-mem-snapshot.h"
 
-/* --- a refused request changes nothing ------------------------------------- */
+/* --- a refused request changes nothing -------------------------------- */
 
 typedef struct Refusal {
     uint16_t type;
@@ -83,7 +83,7 @@ static void refused_changes_nothing(void *obj, void *data,
     g_assert_cmpuint(count_size_events(NULL), ==, 0);
 }
 
-/* --- order ------------------------------------------------------------------ */
+/* --- order ------------------------------------------------------------ */
 
 /*
  * [29, 35, 40]: what a driver reads after it has seen the answer is the truth.
@@ -165,7 +165,7 @@ static void later_requests_see_earlier_ones(void *obj, void *data,
     g_assert_cmpuint(plugged_size(mem), ==, 0);
 }
 
-/* --- news of the size ------------------------------------------------------- */
+/* --- news of the size ------------------------------------------------- */
 
 static uint64_t wait_for_size_event(void)
 {

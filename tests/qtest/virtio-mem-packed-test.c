@@ -12,7 +12,6 @@
 
 #define AVAIL (1 << 7)      /* flags of a packed descriptor */
 #define USED (1 << 15)
-#define PACKED (1ull << VIRTIO_F_RING_PACKED)
 
 typedef struct Packed {
     QVirtioMEM *mem;
@@ -75,7 +74,8 @@ static uint16_t packed_request(Packed *ring, uint16_t type, uint64_t block,
 static Packed start_packed(QVirtioMEM *mem)
 {
     reset_device(mem);
-    qvirtio_mem_start(mem, qvirtio_mem_usable_features(mem) | PACKED);
+    qvirtio_mem_start(mem, qvirtio_mem_usable_features(mem) |
+                           FEATURE(F_RING_PACKED));
     qtest_memset(global_qtest, mem->vq->desc, 0, 16 * mem->vq->size);
     return (Packed) {
         .mem = mem,

@@ -27,19 +27,12 @@ typedef struct Model {
     GRand *rand;
 } Model;
 
-static uint64_t number_from_env(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-
-    return text ? strtoull(text, NULL, 0) : otherwise;
-}
-
 static int below(Model *m, int end)
 {
     return g_rand_int_range(m->rand, 0, end);
 }
 
-/* --- the model ---------------------------------------------------------------- */
+/* --- the model -------------------------------------------------------- */
 
 static uint64_t count_plugged(const Model *m)
 {
@@ -142,7 +135,7 @@ static Answer model_answer(Model *m, const Request *req)
     }
 }
 
-/* --- what happens ---------------------------------------------------------------- */
+/* --- what happens ----------------------------------------------------- */
 
 static uint16_t any_type(Model *m)
 {
@@ -244,7 +237,7 @@ static void write_somewhere(Model *m)
     }
 }
 
-/* --- what has to be so ------------------------------------------------------------- */
+/* --- what has to be so ------------------------------------------------ */
 
 static void assert_sizes(QVirtioMEM *mem, const Model *m)
 {

@@ -9,7 +9,7 @@
 #include "qemu/module.h"
 #include "virtio-mem-snapshot.h"
 
-/* --- memory ---------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------- */
 
 /* [16-20] */
 static void unplug_discards(void *obj, void *data, QGuestAllocator *alloc)
@@ -76,7 +76,7 @@ static void dump_has_plugged_memory_only(void *obj, void *data,
     g_assert_cmpuint(size, <, 4 * BLOCK);
 }
 
-/* --- resets ---------------------------------------------------------------- */
+/* --- resets ----------------------------------------------------------- */
 
 /* [13, 14] */
 static void device_reset_changes_nothing(void *obj, void *data,

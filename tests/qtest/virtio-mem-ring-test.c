@@ -9,8 +9,6 @@
 #include "libqos/libqos-malloc.h"
 #include "virtio-mem-raw.h"
 
-#define FEATURE(name) (1ull << VIRTIO_##name)
-
 static void write_common(QVirtioMEM *mem, uint64_t offset, uint16_t value)
 {
     QVirtioPCIDevice *dev = virtio_pci(mem);
@@ -25,7 +23,7 @@ static uint16_t read_common(QVirtioMEM *mem, uint64_t offset)
     return qpci_io_readw(dev->pdev, dev->bar, dev->common_cfg_offset + offset);
 }
 
-/* --- features of the ring ---------------------------------------------------- */
+/* --- features of the ring --------------------------------------------- */
 
 /* Plug and unplug everything that one kick can hold, a few times. */
 static void plug_block_by_block(QVirtioMEM *mem)
@@ -140,91 +138,7 @@ static void queue_reset(void *obj, void *data, QGuestAllocator *alloc)
                      VIRTIO_MEM_RESP_ACK);
 }
 
-/* --- drivers that break off the negotiation ----------------------------------- */
-
-/* Set up the device with @features and @status, and ask for a plug. */
-static void plug_with_status(QVirtioMEM *mem, uint64_t features, uint8_t status)
-{
-    QVirtioDevice *vdev = mem->vdev;
-    const uint32_t half[] = { features, features >> 32 };
-    QVirtioPCIDevice *dev = virtio_pci(mem);
-    uint64_t buffers;
-
-    reset_device(mem);
-    for (uint32_t i = 0; i < ARRAY_SIZE(half); i++) {
-        qpci_io_writel(dev->pdev, dev->bar, dev->common_cfg_offset +
-                       COMMON(cfg.guest_feature_select), i);
-        qpci_io_writel(dev->pdev, dev->bar, dev->common_cfg_offset +
-                       COMMON(cfg.guest_feature), half[i]);
-    }
-    vdev->features = features;
-    vdev->features_negotiated = true;
-    vdev->bus->set_status(vdev, status & ~VIRTIO_CONFIG_S_DRIVER_OK);
-    mem->vq = qvirtqueue_setup(vdev, mem->alloc, 0);
-    vdev->bus->set_status(vdev, status);
-
-    buffers = alloc_buffers(mem);
-    put_desc(mem->vq->desc, 0, buffers, sizeof(struct virtio_mem_req),
-             VRING_DESC_F_NEXT, 1);
-    put_desc(mem->vq->desc, 1, buffers + RAW_RESPONSE,
-             sizeof(struct virtio_mem_resp), VRING_DESC_F_WRITE, 2);
-    offer(mem, 0);
-    settle();
-}
-
-#define HALF_WAY (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER)
-
-static void not_served_without_version_1(void *obj, void *data,
-                                         QGuestAllocator *alloc)
-{
-    QVirtioMEM *mem = begin(obj, 1 * GiB);
-    const uint64_t features = qvirtio_mem_usable_features(mem) &
-                              ~FEATURE(F_VERSION_1);
-
-    plug_with_status(mem, features, HALF_WAY | VIRTIO_CONFIG_S_FEATURES_OK |
-                                    VIRTIO_CONFIG_S_DRIVER_OK);
-    g_assert_cmpuint(used_index(mem), ==, 0);
-    g_assert_cmpuint(plugged_size(mem), ==, 0);
-    plug_with_status(mem, features, HALF_WAY | VIRTIO_CONFIG_S_DRIVER_OK);
-    g_assert_cmpuint(used_index(mem), ==, 0);
-    g_assert_cmpuint(plugged_size(mem), ==, 0);
-    assert_recovers(mem);
-}
-
-/* The driver goes on as if FEATURES_OK had not been refused, or not asked. */
-static void not_served_when_refused(void *obj, void *data,
-                                    QGuestAllocator *alloc)
-{
-    QVirtioMEM *mem = begin(obj, 1 * GiB);
-    const uint64_t features = qvirtio_mem_usable_features(mem) &
-                              ~FEATURE(MEM_F_UNPLUGGED_INACCESSIBLE);
-
-    plug_with_status(mem, features, HALF_WAY | VIRTIO_CONFIG_S_DRIVER_OK);
-    g_assert_true(needs_reset(mem));
-    g_assert_cmpuint(used_index(mem), ==, 0);
-    g_assert_cmpuint(plugged_size(mem), ==, 0);
-    assert_recovers(mem);
-}
-
-/* VIRTIO 1.2, 3.1.1: no buffer is consumed before DRIVER_OK; then it is. */
-static void not_served_before_driver_ok(void *obj, void *data,
-                                        QGuestAllocator *alloc)
-{
-    QVirtioMEM *mem = begin(obj, 1 * GiB);
-    QVirtioDevice *vdev = mem->vdev;
-
-    plug_with_status(mem, qvirtio_mem_usable_features(mem),
-                     HALF_WAY | VIRTIO_CONFIG_S_FEATURES_OK);
-    g_assert_cmpuint(used_index(mem), ==, 0);
-    g_assert_cmpuint(plugged_size(mem), ==, 0);
-
-    qvirtio_set_driver_ok(vdev);
-    g_assert_cmpint(wait_outcome(mem, 0), ==, ANSWERED);
-    g_assert_cmpuint(plugged_size(mem), ==, BLOCK);
-    assert_recovers(mem);
-}
-
-/* --- places ------------------------------------------------------------------- */
+/* --- places ----------------------------------------------------------- */
 
 /* An allocator for blocks 0 and 1, which are plugged first. */
 static QGuestAllocator *alloc_in_blocks(QVirtioMEM *mem)
@@ -389,7 +303,7 @@ static void response_into_own_registers(void *obj, void *data,
     assert_recovers(mem);
 }
 
-/* --- indices ------------------------------------------------------------------- */
+/* --- indices ---------------------------------------------------------- */
 
 /* The available index moves by more than there are descriptors, or back. */
 static void available_index_jumps(void *obj, void *data, QGuestAllocator *alloc)
@@ -428,12 +342,6 @@ static const QVirtioMEMTest tests[] = {
     { "ring/works-in-order", in_order, "in_order=on" },
     { "ring/kicks-while-at-work-answer-nothing-twice", kicks_while_at_work },
     { "ring/a-queue-reset-changes-no-block", queue_reset },
-    { "features/driver-without-version-1-is-not-served",
-      not_served_without_version_1 },
-    { "features/driver-that-was-refused-is-not-served",
-      not_served_when_refused },
-    { "features/nothing-is-served-before-driver-ok",
-      not_served_before_driver_ok },
     { "place/buffers-may-lie-in-plugged-memory", buffers_in_plugged_memory },
     { "place/buffers-in-memory-to-be-unplugged-are-survived",
       buffers_in_memory_to_be_unplugged },

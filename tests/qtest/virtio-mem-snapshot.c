@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "qemu/cutils.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "virtio-mem-snapshot.h"
@@ -249,4 +250,15 @@ unsigned count_size_events(uint64_t *last)
         count++;
     }
     return count;
+}
+
+uint64_t number_from_env(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    uint64_t number = otherwise;
+
+    if (text && qemu_strtou64(text, NULL, 0, &number)) {
+        g_error("%s has to be a number, not '%s'", name, text);
+    }
+    return number;
 }

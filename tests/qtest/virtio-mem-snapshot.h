@@ -59,4 +59,7 @@ uint64_t queried_size(void);
  */
 unsigned count_size_events(uint64_t *last);
 
+/* What the environment says about a random test, or @otherwise. */
+uint64_t number_from_env(const char *name, uint64_t otherwise);
+
 #endif

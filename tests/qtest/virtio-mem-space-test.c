@@ -1,5 +1,5 @@
 /*
- * virtio-mem: configuration space and features
+ * virtio-mem: configuration space, features and their negotiation
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,11 +7,11 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "qemu/module.h"
-#include "virtio-mem-driver.h"
+#include "virtio-mem-raw.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "standard-headers/linux/virtio_ids.h"
 
-/* --- configuration --------------------------------------------------------- */
+/* --- configuration ---------------------------------------------------- */
 
 /* [2, 4-7] */
 static void config_layout(void *obj, void *data, QGuestAllocator *alloc)
@@ -161,17 +161,17 @@ static void usable_region_follows(void *obj, void *data, QGuestAllocator *alloc)
     g_assert_cmpuint(usable_size(mem), ==, 0);
 }
 
-/* --- features -------------------------------------------------------------- */
+/* --- features --------------------------------------------------------- */
 
 static void features_offered(void *obj, void *data, QGuestAllocator *alloc)
 {
     QVirtioMEM *mem = obj;
 
     g_assert_cmphex(mem->features & 0xff, ==,
-                    (1ull << VIRTIO_MEM_F_ACPI_PXM) |
-                    (1ull << VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE) |
-                    (1ull << VIRTIO_MEM_F_PERSISTENT_SUSPEND));
-    g_assert_true(mem->features & (1ull << VIRTIO_F_VERSION_1));
+                    FEATURE(MEM_F_ACPI_PXM) |
+                    FEATURE(MEM_F_UNPLUGGED_INACCESSIBLE) |
+                    FEATURE(MEM_F_PERSISTENT_SUSPEND));
+    g_assert_true(mem->features & FEATURE(F_VERSION_1));
 }
 
 /* [12] */
@@ -184,12 +184,98 @@ static void driver_without_inaccessible_is_refused(void *obj, void *data,
 
     reset_device(mem);
     features = qvirtio_mem_usable_features(mem) &
-               ~(1ull << VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE);
+               ~FEATURE(MEM_F_UNPLUGGED_INACCESSIBLE);
     vdev->bus->set_features(vdev, features);
     vdev->bus->set_status(vdev, vdev->bus->get_status(vdev) |
                                 VIRTIO_CONFIG_S_FEATURES_OK);
     g_assert_false(vdev->bus->get_status(vdev) & VIRTIO_CONFIG_S_FEATURES_OK);
 }
+
+/* --- drivers that break off the negotiation --------------------------- */
+
+/* Set up the device with @features and @status, and ask for a plug. */
+static void plug_with_status(QVirtioMEM *mem, uint64_t features, uint8_t status)
+{
+    QVirtioDevice *vdev = mem->vdev;
+    const uint32_t half[] = { features, features >> 32 };
+    QVirtioPCIDevice *dev = virtio_pci(mem);
+    uint64_t buffers;
+
+    reset_device(mem);
+    for (uint32_t i = 0; i < ARRAY_SIZE(half); i++) {
+        qpci_io_writel(dev->pdev, dev->bar, dev->common_cfg_offset +
+                       COMMON(cfg.guest_feature_select), i);
+        qpci_io_writel(dev->pdev, dev->bar, dev->common_cfg_offset +
+                       COMMON(cfg.guest_feature), half[i]);
+    }
+    vdev->features = features;
+    vdev->features_negotiated = true;
+    vdev->bus->set_status(vdev, status & ~VIRTIO_CONFIG_S_DRIVER_OK);
+    mem->vq = qvirtqueue_setup(vdev, mem->alloc, 0);
+    vdev->bus->set_status(vdev, status);
+
+    buffers = alloc_buffers(mem);
+    put_desc(mem->vq->desc, 0, buffers, sizeof(struct virtio_mem_req),
+             VRING_DESC_F_NEXT, 1);
+    put_desc(mem->vq->desc, 1, buffers + RAW_RESPONSE,
+             sizeof(struct virtio_mem_resp), VRING_DESC_F_WRITE, 2);
+    offer(mem, 0);
+    settle();
+}
+
+#define HALF_WAY (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER)
+
+static void not_served_without_version_1(void *obj, void *data,
+                                         QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 1 * GiB);
+    const uint64_t features = qvirtio_mem_usable_features(mem) &
+                              ~FEATURE(F_VERSION_1);
+
+    plug_with_status(mem, features, HALF_WAY | VIRTIO_CONFIG_S_FEATURES_OK |
+                                    VIRTIO_CONFIG_S_DRIVER_OK);
+    g_assert_cmpuint(used_index(mem), ==, 0);
+    g_assert_cmpuint(plugged_size(mem), ==, 0);
+    plug_with_status(mem, features, HALF_WAY | VIRTIO_CONFIG_S_DRIVER_OK);
+    g_assert_cmpuint(used_index(mem), ==, 0);
+    g_assert_cmpuint(plugged_size(mem), ==, 0);
+    assert_recovers(mem);
+}
+
+/* The driver goes on as if FEATURES_OK had not been refused, or not asked. */
+static void not_served_when_refused(void *obj, void *data,
+                                    QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 1 * GiB);
+    const uint64_t features = qvirtio_mem_usable_features(mem) &
+                              ~FEATURE(MEM_F_UNPLUGGED_INACCESSIBLE);
+
+    plug_with_status(mem, features, HALF_WAY | VIRTIO_CONFIG_S_DRIVER_OK);
+    g_assert_true(needs_reset(mem));
+    g_assert_cmpuint(used_index(mem), ==, 0);
+    g_assert_cmpuint(plugged_size(mem), ==, 0);
+    assert_recovers(mem);
+}
+
+/* VIRTIO 1.2, 3.1.1: no buffer is consumed before DRIVER_OK; then it is. */
+static void not_served_before_driver_ok(void *obj, void *data,
+                                        QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 1 * GiB);
+    QVirtioDevice *vdev = mem->vdev;
+
+    plug_with_status(mem, qvirtio_mem_usable_features(mem),
+                     HALF_WAY | VIRTIO_CONFIG_S_FEATURES_OK);
+    g_assert_cmpuint(used_index(mem), ==, 0);
+    g_assert_cmpuint(plugged_size(mem), ==, 0);
+
+    qvirtio_set_driver_ok(vdev);
+    g_assert_cmpint(wait_outcome(mem, 0), ==, ANSWERED);
+    g_assert_cmpuint(plugged_size(mem), ==, BLOCK);
+    assert_recovers(mem);
+}
+
+/* --- other machines and properties ------------------------------------ */
 
 static void *without_acpi(GString *cmd_line, void *arg)
 {
@@ -203,8 +289,8 @@ static void no_suspend_no_persistence(void *obj, void *data,
 {
     QVirtioMEM *mem = obj;
 
-    g_assert_false(mem->features & (1ull << VIRTIO_MEM_F_PERSISTENT_SUSPEND));
-    g_assert_true(mem->features & (1ull << VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE));
+    g_assert_false(mem->features & FEATURE(MEM_F_PERSISTENT_SUSPEND));
+    g_assert_true(mem->features & FEATURE(MEM_F_UNPLUGGED_INACCESSIBLE));
 }
 
 /* [20]: all of the usable region can be read, plugged or not. */
@@ -213,7 +299,7 @@ static void unplugged_can_be_read(void *obj, void *data, QGuestAllocator *alloc)
     QVirtioMEM *mem = begin(obj, 64 * MiB);
     const uint64_t end = usable_size(mem) / BLOCK;
 
-    g_assert_false(mem->features & (1ull << VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE));
+    g_assert_false(mem->features & FEATURE(MEM_F_UNPLUGGED_INACCESSIBLE));
     request(mem, VIRTIO_MEM_REQ_PLUG, 0, 4);
     writeq(block_addr(mem, 1), 0x0123456789abcdef);
     request(mem, VIRTIO_MEM_REQ_UNPLUG, 2, 2);
@@ -235,6 +321,12 @@ static const QVirtioMEMTest tests[] = {
     { "features/offered", features_offered },
     { "features/driver-without-inaccessible-is-refused",
       driver_without_inaccessible_is_refused },
+    { "features/driver-without-version-1-is-not-served",
+      not_served_without_version_1 },
+    { "features/driver-that-was-refused-is-not-served",
+      not_served_when_refused },
+    { "features/nothing-is-served-before-driver-ok",
+      not_served_before_driver_ok },
     { "features/no-persistence-where-nothing-suspends",
       no_suspend_no_persistence, NULL, without_acpi },
     { "features/unplugged-memory-can-be-read-where-accessible",

@@ -11,7 +11,7 @@
 #include "qemu/module.h"
 #include "virtio-mem-snapshot.h"
 
-/* --- plug, unplug, state --------------------------------------------------- */
+/* --- plug, unplug, state ---------------------------------------------- */
 
 /* [3, 25, 29] */
 static void plug_one_block(void *obj, void *data, QGuestAllocator *alloc)
