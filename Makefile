@@ -3,11 +3,13 @@
 
 PYTHON ?= python3
 DRIVER = $(PYTHON) $(CURDIR)/scripts/driver
-export QEMU_SRC TARGETS SUITES
+export QEMU_SRC TARGETS SUITES SANITIZE SECONDS
 
-.PHONY: build demo run check stock clean help
+VERBS = build demo run check check-full flood coverage stock
 
-build demo run check stock:
+.PHONY: $(VERBS) clean help
+
+$(VERBS):
 	@$(DRIVER) $@
 
 clean:
@@ -17,8 +19,12 @@ help:
 	@echo 'make         build build/qemu-system-x86_64 with our virtio-mem'
 	@echo 'make demo    build, boot a Debian guest and show resizing step by step'
 	@echo 'make run     the same VM, with its console and monitor on the terminal'
-	@echo 'make check   build and run all tests; SUITES="unit qtest" runs only those'
-	@echo '             of driver, unit, qtest, guest'
+	@echo 'make check   build and run the tests that gate a change; SUITES="unit qtest"'
+	@echo '             runs only those; SANITIZE=1 runs unit, qtest and guest with'
+	@echo '             address and undefined-behaviour sanitizers'
+	@echo 'make check-full  all tests, QEMU'"'"'s own and the sanitizers included'
+	@echo 'make flood   time the monitor under a flooding guest, ours beside stock'
+	@echo 'make coverage  show which lines of the device the tests reach'
 	@echo 'make stock   build build/stock/qemu-system-x86_64 with QEMU'"'"'s own device'
 	@echo 'make clean   remove build/ (downloads stay in the cache directory)'
 	@echo 'make help    this list'

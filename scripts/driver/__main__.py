@@ -32,18 +32,49 @@ def start(script: str) -> None:
     """Build all, then become one of the guest scripts."""
     qemu.build()
     guest()
-    os.environ.update(private.tools(), VM_QEMU=str(paths.QEMU))
-    os.execv(qemu.PYTHON, [qemu.PYTHON, str(paths.ROOT / script)])
+    become(script, VM_QEMU=str(paths.QEMU))
+
+
+def become(script: str, *arguments: str, **env: str) -> None:
+    """Go on as one of the project's scripts."""
+    os.environ.update(private.tools(), **env)
+    os.execv(qemu.PYTHON, [qemu.PYTHON, str(paths.ROOT / script), *arguments])
 
 
 def check() -> int:
-    """Build all and run every test."""
+    """Build all and run the tests that gate a change, or those named."""
     import check as runner
-    return runner.check(os.environ.get("SUITES", "").split())
+    import suites
+    names = os.environ.get("SUITES", "").split()
+    if os.environ.get("SANITIZE", "0") in ("", "0"):
+        return runner.check(names, suites.GATE)
+    return runner.check([f"sanitize-{name.removeprefix('sanitize-')}"
+                         for name in names], suites.SANITIZE)
+
+
+def check_full() -> int:
+    """Build all, also with sanitizers, and run every test there is."""
+    import check as runner
+    import suites
+    return runner.check([], tuple(suites.SUITES))
+
+
+def flood() -> None:
+    """Build both devices and compare the monitor under a flooding guest."""
+    qemu.build()
+    qemu.build_stock()
+    become("tests/flood/flood.py")
+
+
+def coverage() -> int:
+    """Show which lines of the device the tests reach."""
+    import coverage as report
+    return report.report()
 
 
 VERBS = {
     "build": build, "stock": stock, "guest": guest, "check": check,
+    "check-full": check_full, "coverage": coverage, "flood": flood,
     "demo": lambda: start("tests/guest/demo.py"),
     "run": lambda: start("tests/guest/run.py"),
 }

@@ -24,9 +24,9 @@ LIVE = sys.stdout.isatty()
 SAY_EVERY = 30  # seconds between lines when the output is no terminal
 
 
-def check(names: list[str]) -> int:
+def check(names: list[str], default: tuple[str, ...] = suites.GATE) -> int:
     """Build what the chosen suites need, run them, return the exit status."""
-    chosen = suites.choose(names)
+    chosen = suites.choose(names, default)
     env = prepare(chosen)
     totals = [0, 0, 0]
     for name in chosen:
@@ -38,25 +38,33 @@ def check(names: list[str]) -> int:
 
 
 def prepare(chosen: list[str]) -> dict[str, str]:
-    """Build QEMU and the guest if a chosen suite runs them."""
-    if "qtest" in chosen:
-        qemu.build(suites.qtest_targets())
-    elif "guest" in chosen:
-        qemu.build()
-    else:
+    """Build every QEMU, and the guest, that a chosen suite runs."""
+    needed = [suites.SUITES[name] for name in chosen]
+    builds: dict = {}
+    for suite in needed:
+        if suite.flavour:
+            builds.setdefault(suite.flavour, []).extend(suite.targets())
+    for flavour, targets in builds.items():
+        qemu.build(tuple(dict.fromkeys(targets)), flavour)
+    if not builds:
         qemu.prepare()
-    if "guest" in chosen:
+    if any(suite.guest for suite in needed):
         import guest
         guest.build(paths.LOGS / "guest-image.log")
     return private.tools()
 
 
 def run_suite(name: str, env: dict) -> tuple[int, int, int]:
-    """Run the programs of one suite; print its failures and its line."""
+    """Run one of the suites."""
+    return run_programs(name, lambda: suites.SUITES[name].programs(env))
+
+
+def run_programs(name: str, prepared) -> tuple[int, int, int]:
+    """Run a suite's programs; print its failures and its line."""
     started = time.monotonic()
     counter = Counter(name)
     try:
-        programs = suites.SUITES[name](env)
+        programs = prepared()
     except ui.Fail as fail:
         print(f"{fail.details}\nFAIL {name}: {fail}", flush=True)
         return 0, 1, 0
@@ -156,7 +164,8 @@ def tell(suite: str, program, report: Report, log: Path) -> None:
     """Print what the user must know about one program's results."""
     for name, reason in report.skipped:
         print(f"SKIP {suite}/{program.name}: {name}: "
-              f"{reason or 'no reason given'}", flush=True)
+              f"{program.skips.get(name) or reason or 'no reason given'}",
+              flush=True)
     for name, message in report.failed:
         if (name, message) == NOT_RUN:
             continue

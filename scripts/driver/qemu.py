@@ -18,6 +18,7 @@ import private
 import source
 import stamp
 import ui
+from flavours import FLAVOURS, PLAIN, Flavour
 
 OPTIONS = (
     "--without-default-features", "--enable-system", "--enable-tcg",
@@ -35,11 +36,11 @@ def targets() -> list[str]:
     return list(dict.fromkeys(["x86_64-softmmu", *named]))
 
 
-def build(extra: tuple[str, ...] = ()) -> None:
+def build(extra: tuple[str, ...] = (), flavour: Flavour = PLAIN) -> None:
     """Build our QEMU; `extra` are more ninja targets (the qtests)."""
     identity, env = prepare()
-    overlay_tree(paths.ROOT, paths.QEMU_TREE, paths.QEMU_OBJ, identity)
-    make(paths.QEMU_TREE, paths.QEMU_OBJ, paths.QEMU, env, extra)
+    overlay_tree(paths.ROOT, paths.QEMU_TREE, identity)
+    make(paths.QEMU_TREE, flavour.obj, flavour.binary, env, extra, flavour)
 
 
 def build_stock() -> None:
@@ -70,10 +71,11 @@ def check_place(root: Path) -> None:
                       "to a path without spaces, colons and quotes")
 
 
-def overlay_tree(project: Path, tree: Path, obj: Path, identity: str) -> None:
+def overlay_tree(project: Path, tree: Path, identity: str) -> None:
     """Lay the project over the tree; objects of another QEMU are removed."""
     if not stamp.matches(tree, identity):
-        remove(obj)
+        for flavour in FLAVOURS:
+            remove(flavour.obj)
     overlay.lay(project, paths.PRISTINE, tree, identity)
 
 
@@ -83,31 +85,37 @@ def remove(directory: Path) -> None:
         shutil.rmtree(directory)
 
 
-def make(tree: Path, obj: Path, link: Path, env: dict, extra) -> None:
+def make(tree: Path, obj: Path, link: Path, env: dict, extra,
+         flavour: Flavour = PLAIN) -> None:
     """Configure if needed, build, and make the result usable by its link."""
-    configure(tree, obj, env)
+    configure(tree, obj, env, flavour)
     names = [f"qemu-system-{name.removesuffix('-softmmu')}"
              for name in targets()]
     ninja(obj, [*names, *extra], env)
     private.link_firmware(private.firmware(), obj)
     for name in names:
         place = link.with_name(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
         goal = os.path.relpath(obj / name, place.parent)
         if not place.is_symlink() or os.readlink(place) != goal:
             place.unlink(missing_ok=True)
             place.symlink_to(goal)
 
 
-def compiler() -> str:
+def compiler(flavour: Flavour = PLAIN) -> str:
     """The machine's gcc, through ccache where that is installed."""
+    if flavour.compiler:
+        return flavour.compiler
     return "ccache gcc" if shutil.which("ccache") else "gcc"
 
 
-def configure(tree: Path, obj: Path, env: dict) -> None:
+def configure(tree: Path, obj: Path, env: dict,
+              flavour: Flavour = PLAIN) -> None:
     """Run configure, once for each set of options."""
     words = [f"{os.path.relpath(tree, obj)}/configure",
              f"--target-list={','.join(targets())}", *OPTIONS,
-             f"--cc={compiler()}", f"--python={PYTHON}"]
+             *flavour.configure, f"--cc={compiler(flavour)}",
+             f"--python={PYTHON}"]
     identity = " ".join([*words, *sorted(env.values())])
     if stamp.matches(obj, identity) and (obj / "build.ninja").exists():
         return
@@ -132,17 +140,22 @@ def ninja(obj: Path, names: list[str], env: dict) -> None:
         first = not started and int(step[2]) > FEW_STEPS
         now = time.monotonic()
         if first or now - said >= SAY_EVERY:
-            ui.progress(f"building {obj.parent.name}: "
+            ui.progress(f"building {name_of(obj)}: "
                         f"{step[1]} of {step[2]} steps")
             started, said = True, now
 
     ui.run(["ninja", "-C", obj, *names], log=log_of(obj, "build"),
-           what=f"building {obj.parent.name}", on_line=on_line,
+           what=f"building {name_of(obj)}", on_line=on_line,
            env={**env, "NINJA_STATUS": "[%f/%t] "})
 
 
 def log_of(obj: Path, step: str) -> Path:
     """The log of one step of one build; each run starts it anew."""
-    log = paths.LOGS / f"{obj.parent.name}-{step}.log"
+    log = paths.LOGS / f"{name_of(obj)}-{step}.log"
     log.unlink(missing_ok=True)
     return log
+
+
+def name_of(obj: Path) -> str:
+    """What a build directory is called: qemu, stock, sanitize, coverage."""
+    return obj.parent.name if obj.name == "obj" else obj.name

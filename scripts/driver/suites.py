@@ -5,34 +5,28 @@ import json
 import os
 import re
 import subprocess
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Callable
 
 import paths
 import qemu
 import stamp
 import ui
+import upstream
+from flavours import PLAIN, SANITIZED, Flavour
+from program import Program, python_file, python_files, script
 
-HERE = Path(__file__).resolve().parent
-
-
-@dataclass
-class Program:
-    """One test program: it prints TAP and is given so many seconds."""
-
-    name: str
-    command: list
-    seconds: int
-    cwd: Path = paths.ROOT
-    env: dict = field(default_factory=dict)
+SANITIZERS_SLOW = 5  # how much more time their programs are given
 
 
-def python_files(directory: Path, seconds: int, env: dict) -> list[Program]:
-    """A program for each file of Python tests in the directory."""
-    env = {"PYTHONDONTWRITEBYTECODE": "1", **env}
-    return [Program(file.stem, [qemu.PYTHON, HERE / "taprun.py", file],
-                    seconds, env=env)
-            for file in sorted(directory.glob("test_*.py"))]
+@dataclass(frozen=True)
+class Suite:
+    """What must be built for a suite, and then its programs."""
+
+    programs: Callable[[dict], list[Program]]
+    flavour: Flavour | None = None  # the QEMU that it runs
+    targets: Callable[[], tuple[str, ...]] = tuple  # built along with it
+    guest: bool = False             # whether it boots the guest
 
 
 def driver(env: dict) -> list[Program]:
@@ -43,30 +37,32 @@ def driver(env: dict) -> list[Program]:
 def guest(env: dict) -> list[Program]:
     """The tests that boot a real kernel."""
     return python_files(paths.ROOT / "tests" / "guest", 600,
-                        {**env, "VM_QEMU": str(paths.QEMU)})
+                        {**env, "VM_QEMU": str(PLAIN.binary)})
 
 
-def unit(env: dict) -> list[Program]:
+def unit(env: dict, flavour: Flavour = PLAIN) -> list[Program]:
     """The pure rooms, in the stand-alone build of the top meson.build."""
     meson = meson_command()
-    log = paths.LOGS / "unit-build.log"
+    build, identity = flavour.unit, meson_identity(env, flavour)
+    log = paths.LOGS / f"unit-build-{flavour.name}.log"
     log.unlink(missing_ok=True)
-    if not (paths.UNIT / "build.ninja").exists() or \
-            not stamp.matches(paths.UNIT, meson_identity(env)):
-        stamp.clear(paths.UNIT)
-        wipe = ["--wipe"] if (paths.UNIT / "meson-private").exists() else []
-        ui.run([*meson, "setup", *wipe, paths.UNIT, paths.ROOT], log=log,
-               what="setting up the unit tests", env={**env, **compiler()})
-        stamp.write(paths.UNIT, meson_identity(env))
+    if not (build / "build.ninja").exists() or \
+            not stamp.matches(build, identity):
+        stamp.clear(build)
+        wipe = ["--wipe"] if (build / "meson-private").exists() else []
+        ui.run([*meson, "setup", *wipe, *flavour.meson, build, paths.ROOT],
+               log=log, what="setting up the unit tests",
+               env={**env, "CC": qemu.compiler(flavour)})
+        stamp.write(build, identity)
     ui.progress("building the unit tests …")
-    ui.run(["ninja", "-C", paths.UNIT], log=log, env=env,
+    ui.run(["ninja", "-C", build], log=log, env=env,
            what="building the unit tests")
     listed = subprocess.run(
-        [*map(str, meson), "introspect", "--tests", str(paths.UNIT)],
+        [*map(str, meson), "introspect", "--tests", str(build)],
         env={**os.environ, **env}, capture_output=True, text=True, check=True)
     return [Program(test["name"], [*test["cmd"], "--tap", "-k"],
-                    max(60, test["timeout"]), cwd=paths.UNIT,
-                    env=test["env"])
+                    max(60, test["timeout"]), cwd=build,
+                    env={**test["env"], **flavour.env})
             for test in json.loads(listed.stdout)]
 
 
@@ -76,15 +72,10 @@ def meson_command() -> list:
     return [qemu.PYTHON, private] if private.exists() else ["meson"]
 
 
-def compiler() -> dict[str, str]:
-    """The compiler that QEMU is built with."""
-    return {"CC": qemu.compiler()}
-
-
-def meson_identity(env: dict) -> str:
+def meson_identity(env: dict, flavour: Flavour) -> str:
     """What the set-up of the unit tests depends on."""
-    return " ".join([*map(str, meson_command()), *sorted(env.values()),
-                     qemu.compiler()])
+    return " ".join([*map(str, meson_command()), *flavour.meson,
+                     *sorted(env.values()), qemu.compiler(flavour)])
 
 
 def qtest_names() -> list[str]:
@@ -94,7 +85,7 @@ def qtest_names() -> list[str]:
             if not is_qos_test(file)]
 
 
-def is_qos_test(file: Path) -> bool:
+def is_qos_test(file) -> bool:
     """Tests that register with libqos are part of qos-test."""
     return re.search(r"^libqos_init\(", file.read_text(), re.M) is not None
 
@@ -105,41 +96,72 @@ def qtest_targets() -> tuple[str, ...]:
             *(f"tests/qtest/{name}" for name in qtest_names()))
 
 
-def qtest(env: dict) -> list[Program]:
+def qtest(env: dict, flavour: Flavour = PLAIN) -> list[Program]:
     """Our tests in QEMU's own framework."""
-    env = {**env, "QTEST_QEMU_BINARY": "./qemu-system-x86_64"}
+    env = {**env, "QTEST_QEMU_BINARY": "./qemu-system-x86_64", **flavour.env}
     programs = [Program(name, [f"tests/qtest/{name}", "--tap", "-k"], 120,
-                        cwd=paths.QEMU_OBJ, env=env)
+                        cwd=flavour.obj, env=env)
                 for name in qtest_names()]
-    ours = qos_paths(env)
+    ours = qos_paths(env, flavour)
     if ours:
         choice = [word for path in ours for word in ("-p", path)]
         programs.append(Program(
             "qos-test", ["tests/qtest/qos-test", "--tap", "-k", *choice], 120,
-            cwd=paths.QEMU_OBJ, env=env))
+            cwd=flavour.obj, env=env))
     return programs
 
 
-def qos_paths(env: dict) -> list[str]:
+def qos_paths(env: dict, flavour: Flavour) -> list[str]:
     """The paths through QEMU's graph of devices that lead over ours."""
-    log = paths.LOGS / "qos-test-list.log"
+    log = paths.LOGS / f"qos-test-list-{flavour.name}.log"
     log.unlink(missing_ok=True)
-    listed = ui.run([paths.QEMU_OBJ / "tests" / "qtest" / "qos-test", "-l"],
-                    log=log, cwd=paths.QEMU_OBJ, env=env, keep=100000,
+    listed = ui.run([flavour.obj / "tests" / "qtest" / "qos-test", "-l"],
+                    log=log, cwd=flavour.obj, env=env, keep=100000,
                     what="listing QEMU's qos tests")
     return [line for line in listed.splitlines()
             if line.startswith("/") and "virtio-mem" in line]
 
 
-SUITES = {"driver": driver, "unit": unit, "qtest": qtest, "guest": guest}
+def flood(env: dict) -> list[Program]:
+    """The monitor while a guest floods the device."""
+    return [script("tests/flood/flood.py", ["--tap", "--count", "500"], 300,
+                   env)]
 
 
-def choose(names: list[str]) -> list[str]:
-    """The suites to run, in their order; all when none is named."""
+def sanitized(programs: Callable) -> Callable[[dict], list[Program]]:
+    """The programs of another suite, as the sanitizers build them."""
+    return lambda env: [program.slower(SANITIZERS_SLOW)
+                        for program in programs(env, SANITIZED)]
+
+
+def sanitized_guest(env: dict, flavour: Flavour) -> list[Program]:
+    """One guest test: resizing and resets of a running kernel."""
+    return [python_file(paths.ROOT / "tests" / "guest" / "test_resize.py", 600,
+                        {**env, "VM_QEMU": str(flavour.binary),
+                         **flavour.env})]
+
+
+SUITES = {
+    # the gate of every change
+    "driver": Suite(driver),
+    "unit": Suite(unit),
+    "qtest": Suite(qtest, PLAIN, qtest_targets),
+    "guest": Suite(guest, PLAIN, guest=True),
+    "flood": Suite(flood, PLAIN),
+    # the rest of check-full
+    "upstream": Suite(upstream.programs, PLAIN, upstream.targets),
+    "sanitize-unit": Suite(sanitized(unit)),
+    "sanitize-qtest": Suite(sanitized(qtest), SANITIZED, qtest_targets),
+    "sanitize-guest": Suite(sanitized(sanitized_guest), SANITIZED, guest=True),
+}
+GATE = ("driver", "unit", "qtest", "guest", "flood")
+SANITIZE = tuple(name for name in SUITES if name.startswith("sanitize-"))
+
+
+def choose(names: list[str], default: tuple[str, ...] = GATE) -> list[str]:
+    """The suites to run, in their order; the default when none is named."""
     for name in names:
         if name not in SUITES:
             raise ui.Fail(f"there is no suite {name}: SUITES takes "
                           f"{', '.join(SUITES)}")
-    return [name for name in SUITES if name in names or not names]
-
-
+    return [name for name in SUITES if name in (names or default)]

@@ -2,6 +2,7 @@
 """Running test programs: real ones, made for the purpose."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import subprocess
@@ -13,6 +14,21 @@ from support import DRIVER, PROJECT, ScratchCase
 import check
 import paths
 import suites
+from program import Program
+
+
+def driver_main():
+    """The module that the Makefile starts; __main__ is the test itself."""
+    spec = importlib.util.spec_from_file_location("driver_main",
+                                                  DRIVER / "__main__.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def made_of(programs: list) -> suites.Suite:
+    """A suite of these programs."""
+    return suites.Suite(lambda env: programs)
 
 
 class RunnerCase(ScratchCase):
@@ -26,9 +42,9 @@ class RunnerCase(ScratchCase):
 
     def suite(self, *scripts: str, seconds: float = 20):
         """Run a suite of these scripts; return counts and what was printed."""
-        programs = [suites.Program(f"p{number}", ["sh", "-c", script], seconds)
+        programs = [Program(f"p{number}", ["sh", "-c", script], seconds)
                     for number, script in enumerate(scripts)]
-        made = mock.patch.dict(suites.SUITES, {"unit": lambda env: programs})
+        made = mock.patch.dict(suites.SUITES, {"unit": made_of(programs)})
         printed = io.StringIO()
         with made, contextlib.redirect_stdout(printed):
             counts = check.run_suite("unit", {})
@@ -57,6 +73,14 @@ class Running(RunnerCase):
         _, text = self.suite("echo 1..1; echo 'ok 1 c # SKIP too cold'")
         self.assertIn("c: too cold", text)
 
+    def test_our_reason_for_a_skip_comes_first(self):
+        program = Program("p", [], 5, skips={"c": "it needs KVM"})
+        report = check.Report(skipped=[("c", "by request")])
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            check.tell("unit", program, report, self.log)
+        self.assertIn("c: it needs KVM", printed.getvalue())
+
     def test_suite_without_tests_has_failed(self):
         counts, text = self.suite()
         self.assertEqual(counts, (0, 1, 0))
@@ -71,7 +95,7 @@ class Running(RunnerCase):
         self.assertIn("the test after a\n    crashed (signal 11)", text)
 
     def test_program_that_is_not_there_is_a_failure(self):
-        missing = suites.Program("gone", [self.scratch / "gone"], 5)
+        missing = Program("gone", [self.scratch / "gone"], 5)
         report = check.run_program(missing, self.log, check.Counter("unit"))
         self.assertIn("cannot be started", report.failed[0][1])
 
@@ -103,10 +127,10 @@ class Whole(RunnerCase):
 
     def verdict(self, *scripts: str):
         """Status and last line of a check of these scripts."""
-        programs = [suites.Program(f"p{number}", ["sh", "-c", script], 20)
+        programs = [Program(f"p{number}", ["sh", "-c", script], 20)
                     for number, script in enumerate(scripts)]
         printed = io.StringIO()
-        with mock.patch.dict(suites.SUITES, {"unit": lambda env: programs}), \
+        with mock.patch.dict(suites.SUITES, {"unit": made_of(programs)}), \
                 mock.patch.object(check, "prepare", return_value={}), \
                 contextlib.redirect_stdout(printed):
             status = check.check(["unit"])
@@ -127,6 +151,39 @@ class Whole(RunnerCase):
     def test_unknown_suite_is_refused(self):
         with self.fails("no suite unti", "unit"):
             suites.choose(["unti"])
+
+
+class Choice(ScratchCase):
+    """Which suites a verb runs."""
+
+    def chosen(self, verb: str, **env: str) -> list[str]:
+        """The suites that the verb hands to the runner."""
+        seen = []
+        env = {"SUITES": "", "SANITIZE": "", **env}
+        with mock.patch.dict(os.environ, env), \
+                mock.patch.object(check, "check", lambda names, default:
+                                  seen.extend(suites.choose(names, default))):
+            driver_main().VERBS[verb]()
+        return seen
+
+    def test_check_runs_the_gate(self):
+        self.assertEqual(self.chosen("check"), list(suites.GATE))
+
+    def test_named_suites_run_in_their_own_order(self):
+        self.assertEqual(self.chosen("check", SUITES="guest unit"),
+                         ["unit", "guest"])
+
+    def test_sanitizers_have_suites_of_their_own(self):
+        self.assertEqual(self.chosen("check", SANITIZE="1"),
+                         ["sanitize-unit", "sanitize-qtest", "sanitize-guest"])
+        self.assertEqual(self.chosen("check", SANITIZE="1", SUITES="unit"),
+                         ["sanitize-unit"])
+
+    def test_sanitizers_can_be_switched_off(self):
+        self.assertEqual(self.chosen("check", SANITIZE="0"), list(suites.GATE))
+
+    def test_check_full_runs_all(self):
+        self.assertEqual(self.chosen("check-full"), list(suites.SUITES))
 
 
 class PythonTests(ScratchCase):
