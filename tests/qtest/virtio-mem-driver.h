@@ -86,7 +86,10 @@ static inline uint8_t config_generation(QVirtioMEM *mem)
                          COMMON(cfg.config_generation));
 }
 
-/* Was there a configuration notification? Asking forgets it. */
+/*
+ * Was there a configuration notification? Asking forgets it, and so does
+ * request(), which asks for the other kind; batch() does not.
+ */
 static inline bool config_notified(QVirtioMEM *mem)
 {
     QVirtioPCIDevice *dev = virtio_pci(mem);

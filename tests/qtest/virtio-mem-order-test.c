@@ -10,6 +10,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "qemu/module.h"
+#include "qobject/qdict.h"
 #include "virtio-mem-snapshot.h"
 
 /* --- a refused request changes nothing -------------------------------- */
@@ -69,10 +70,9 @@ static void refused_changes_nothing(void *obj, void *data,
         Snapshot *before = snapshot(mem);
 
         g_test_message("request %d", i);
-        g_assert_cmpuint(qvirtio_mem_request(global_qtest, mem, refusal->type,
-                                             block_addr(mem, 0) +
-                                             refusal->offset,
-                                             refusal->nb_blocks, NULL), ==,
+        g_assert_cmpuint(quiet_request(mem, refusal->type,
+                                       block_addr(mem, 0) + refusal->offset,
+                                       refusal->nb_blocks), ==,
                          refusal->response);
         assert_unchanged(mem, before);
         g_assert_cmphex(config_generation(mem), ==, generation);
@@ -167,25 +167,21 @@ static void later_requests_see_earlier_ones(void *obj, void *data,
 
 /* --- news of the size ------------------------------------------------- */
 
-static uint64_t wait_for_size_event(void)
-{
-    QDict *event = qtest_qmp_eventwait_ref(global_qtest,
-                                           "MEMORY_DEVICE_SIZE_CHANGE");
-    const uint64_t size = qdict_get_int(qdict_get_qdict(event, "data"), "size");
-
-    qobject_unref(event);
-    return size;
-}
-
 /* The first change is told at once: no time passes here. */
 static void first_change_is_told_at_once(void *obj, void *data,
                                          QGuestAllocator *alloc)
 {
     QVirtioMEM *mem = begin(obj, 1 * GiB);
+    QDict *event;
 
     count_size_events(NULL);
     request(mem, VIRTIO_MEM_REQ_PLUG, 0, 3);
-    g_assert_cmpuint(wait_for_size_event(), ==, 3 * BLOCK);
+    settle();
+    event = qtest_qmp_event_ref(global_qtest, "MEMORY_DEVICE_SIZE_CHANGE");
+    g_assert_nonnull(event);
+    g_assert_cmpuint(qdict_get_int(qdict_get_qdict(event, "data"), "size"), ==,
+                     3 * BLOCK);
+    qobject_unref(event);
 }
 
 /* Of many changes within a second the last one is told, always. */

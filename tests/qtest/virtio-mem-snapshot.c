@@ -149,6 +149,16 @@ void batch(QVirtioMEM *mem, const Request *requests, Answer *answers,
     batch_wait(mem, batch_send(mem, requests, nb), answers, nb);
 }
 
+uint16_t quiet_request(QVirtioMEM *mem, uint16_t type, uint64_t addr,
+                       uint16_t nb_blocks)
+{
+    const Request request = { type, addr, nb_blocks };
+    Answer answer;
+
+    batch(mem, &request, &answer, 1);
+    return answer.type;
+}
+
 Snapshot *snapshot(QVirtioMEM *mem)
 {
     Snapshot *shot = g_new0(Snapshot, 1);

@@ -41,6 +41,10 @@ void batch_wait(QVirtioMEM *mem, uint64_t buffers, Answer *answers,
 void batch(QVirtioMEM *mem, const Request *requests, Answer *answers,
            unsigned nb);
 
+/* One request, answered without a look at interrupts. */
+uint16_t quiet_request(QVirtioMEM *mem, uint16_t type, uint64_t addr,
+                       uint16_t nb_blocks);
+
 /* Ask for the state of every usable block, one by one. */
 Snapshot *snapshot(QVirtioMEM *mem);
 

@@ -93,8 +93,11 @@ static void plug_changes_generation(void *obj, void *data,
 
     qvirtio_wait_config_isr(mem->vdev, TIMEOUT_US);
     generation = config_generation(mem);
-    request(mem, VIRTIO_MEM_REQ_PLUG, 0, 1);
+    g_assert_cmpuint(quiet_request(mem, VIRTIO_MEM_REQ_PLUG,
+                                   block_addr(mem, 0), 1), ==,
+                     VIRTIO_MEM_RESP_ACK);
     g_assert_cmphex(config_generation(mem), !=, generation);
+    settle();
     g_assert_false(config_notified(mem));
 }
 
@@ -135,7 +138,8 @@ static void unplug_all_is_silent(void *obj, void *data, QGuestAllocator *alloc)
     resize(512 * MiB);
     qvirtio_wait_config_isr(mem->vdev, TIMEOUT_US);
     g_assert_cmpuint(usable_size(mem), ==, 1 * GiB + EXTENT);
-    request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
+    g_assert_cmpuint(quiet_request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0), ==,
+                     VIRTIO_MEM_RESP_ACK);
     settle();
     g_assert_cmpuint(usable_size(mem), ==, 512 * MiB + EXTENT);
     g_assert_false(config_notified(mem));
