@@ -1,0 +1,132 @@
+/*
+ * virtio-mem: command lines that are refused
+ *
+ * Each ends QEMU at once with one message that names the option and its limits.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "libqtest.h"
+
+#define MEMORY " -m 256M,maxmem=8G"
+#define BACKEND " -object memory-backend-ram,id=mem0,size=1G,reserve=off"
+#define DEVICE " -device virtio-mem-pci,id=vm0,memdev=mem0"
+#define VM MEMORY BACKEND DEVICE
+
+typedef struct StartUpError {
+    const char *path;
+    const char *args;
+    const char *message;    /* must be part of what QEMU prints */
+} StartUpError;
+
+static const StartUpError start_up_errors[] = {
+    { "no-maxmem", "-m 256M" BACKEND DEVICE,
+      "consider specifying the maxmem option" },
+    { "larger-than-maxmem", "-m 256M,maxmem=512M" BACKEND DEVICE,
+      "not enough space" },
+    { "memaddr/unaligned", VM ",memaddr=0x140100000",
+      "address must be aligned to 0x200000 bytes" },
+    { "memaddr/out-of-range", VM ",memaddr=0x10000000",
+      "can't add memory device [0x10000000:0x40000000], usable range" },
+    { "memaddr/overlap", VM ",memaddr=0x140000000"
+      " -object memory-backend-ram,id=mem1,size=1G,reserve=off"
+      " -device virtio-mem-pci,memdev=mem1,memaddr=0x160000000",
+      "address range conflicts with memory device id='vm0'" },
+    { "requested-size/larger-than-backend", VM ",requested-size=2G",
+      "'requested-size' cannot exceed the memory backend size"
+      " (0x80000000 > 0x40000000)" },
+    { "requested-size/not-multiple-of-block", VM ",requested-size=3M",
+      "'requested-size' must be a multiple of the block size (0x300000 is no"
+      " multiple of 0x200000)" },
+    { "size/larger-than-backend", VM ",size=2G",
+      "'size' cannot exceed the memory backend size" },
+    { "size/not-multiple-of-block", VM ",size=1M",
+      "'size' must be a multiple of the block size" },
+    { "size/negative", VM ",size=-1", "Parameter 'size' expects size" },
+    { "block-size/no-power-of-two", VM ",block-size=3M",
+      "'block-size' (0x300000) must be a power of two and at least 0x100000" },
+    { "block-size/below-minimum", VM ",block-size=512K",
+      "'block-size' (0x80000) must be a power of two and at least 0x100000" },
+    { "block-size/zero", VM ",block-size=0",
+      "'block-size' (0x0) must be a power of two and at least 0x100000" },
+    { "block-size/larger-than-backend", VM ",block-size=2G",
+      "'memdev': the memory backend size (0x40000000) must be a multiple of"
+      " 'block-size' (0x80000000)" },
+    { "backend/not-multiple-of-block", MEMORY
+      " -object memory-backend-ram,id=mem0,size=130M,reserve=off" DEVICE
+      ",block-size=4M",
+      "'memdev': the memory backend size (0x8200000) must be a multiple of"
+      " 'block-size' (0x400000)" },
+    { "node/out-of-range", VM ",node=1",
+      "'node' (1) must be below the number of NUMA nodes (1)" },
+    { "node/out-of-range-numa", MEMORY
+      " -object memory-backend-ram,id=boot,size=256M"
+      " -numa node,nodeid=0,memdev=boot -numa node,nodeid=1"
+      BACKEND DEVICE ",node=2",
+      "'node' (2) must be below the number of NUMA nodes (2)" },
+    { "memdev/missing", MEMORY " -device virtio-mem-pci,id=vm0",
+      "'memdev' must be set to the id of a memory backend" },
+    { "memdev/used-twice", VM " -device virtio-mem-pci,memdev=mem0",
+      "'memdev' names the memory backend 'mem0', which is already used" },
+    { "memdev/prealloc", MEMORY
+      " -object memory-backend-ram,id=mem0,size=64M,prealloc=on" DEVICE,
+      "'memdev' names the memory backend 'mem0', which has prealloc=on" },
+    { "maxmem-beyond-phys-bits", "-m 256M,maxmem=4000T" BACKEND DEVICE,
+      "phys-bits too low" },
+    { "microvm/no-pci", "-machine microvm" VM, "No 'PCI' bus found" },
+    { "microvm/pcie", "-machine microvm,pcie=on" VM,
+      "machine 'microvm' does not support virtio-mem on bus 'pcie.0'" },
+    { "microvm/pcie-memaddr", "-machine microvm,pcie=on" VM
+      ",memaddr=0x140000000",
+      "machine 'microvm' does not support virtio-mem on bus 'pcie.0'" },
+    { "microvm/virtio-mmio", "-machine microvm" MEMORY BACKEND
+      " -device virtio-mem,memdev=mem0,memaddr=0x140000000",
+      "machine 'microvm' does not support virtio-mem on bus 'main-system-bus'" },
+    { "mem-lock", "-overcommit mem-lock=on" VM,
+      "virtio-mem cannot be used with '-overcommit mem-lock'" },
+    { "incoming", "-incoming defer" VM,
+      "virtio-mem does not support incoming migration yet" },
+    { "only-migratable", "-only-migratable" VM,
+      "virtio-mem does not support migration yet" },
+};
+
+/* QEMU ends by itself, with exit status 1 and one clear message. */
+static void start_up_error(const void *data)
+{
+    const StartUpError *test = data;
+    g_autofree char *command = NULL, *output = NULL;
+    g_auto(GStrv) lines = NULL;
+    int status, messages = 0;
+
+    command = g_strdup_printf("timeout 60 %s -nodefaults -no-user-config"
+                              " -display none -S %s",
+                              getenv("QTEST_QEMU_BINARY"), test->args);
+    g_test_message("%s", command);
+    g_assert_true(g_spawn_command_line_sync(command, NULL, &output, &status,
+                                            NULL));
+    g_test_message("%s", output);
+    g_assert_true(WIFEXITED(status));
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+    g_assert_nonnull(strstr(output, test->message));
+    lines = g_strsplit(g_strchomp(output), "\n", -1);
+    for (int i = 0; lines[i]; i++) {
+        /* A sanitizer may add a note of its own, "==PID==WARNING: ...". */
+        messages += !g_str_has_prefix(lines[i], "==");
+    }
+    g_assert_cmpint(messages, ==, 1);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    for (int i = 0; i < ARRAY_SIZE(start_up_errors); i++) {
+        const StartUpError *test = &start_up_errors[i];
+        g_autofree char *path = g_strdup_printf("virtio-mem/start-up-error/%s",
+                                                test->path);
+
+        qtest_add_data_func(path, test, start_up_error);
+    }
+    return g_test_run();
+}
