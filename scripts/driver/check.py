@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import matrix
 import paths
 import private
 import qemu
@@ -28,10 +29,12 @@ def check(names: list[str], default: tuple[str, ...] = suites.GATE) -> int:
     """Build what the chosen suites need, run them, return the exit status."""
     chosen = suites.choose(names, default)
     env = prepare(chosen)
-    totals = [0, 0, 0]
+    totals, ran = [0, 0, 0], set()
     for name in chosen:
-        counts = run_suite(name, env)
+        counts = run_suite(name, env, ran)
         totals = [total + count for total, count in zip(totals, counts)]
+    if set(suites.GATE) <= set(chosen):
+        totals[check_matrix(ran)] += 1
     passed, failed, skipped = totals
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
     return 1 if failed else 0
@@ -54,12 +57,21 @@ def prepare(chosen: list[str]) -> dict[str, str]:
     return private.tools()
 
 
-def run_suite(name: str, env: dict) -> tuple[int, int, int]:
-    """Run one of the suites."""
-    return run_programs(name, lambda: suites.SUITES[name].programs(env))
+def check_matrix(ran: set[str]) -> int:
+    """Hold the matrix of demands to the tests that ran: 0 is good, 1 bad."""
+    problems = matrix.check(ran)
+    for problem in problems:
+        print(f"FAIL {ui.shown(matrix.MATRIX)}: {problem}")
+    ui.progress(f"matrix of demands: {len(problems)} problems")
+    return 1 if problems else 0
 
 
-def run_programs(name: str, prepared) -> tuple[int, int, int]:
+def run_suite(name: str, env: dict, ran: set) -> tuple[int, int, int]:
+    """Run one of the suites; add the names of its tests to `ran`."""
+    return run_programs(name, lambda: suites.SUITES[name].programs(env), ran)
+
+
+def run_programs(name: str, prepared, ran: set) -> tuple[int, int, int]:
     """Run a suite's programs; print its failures and its line."""
     started = time.monotonic()
     counter = Counter(name)
@@ -72,6 +84,7 @@ def run_programs(name: str, prepared) -> tuple[int, int, int]:
         log = paths.LOGS / "check" / name / f"{program.name}.log"
         report = run_program(program, log, counter)
         counter.add(report)
+        ran.update(report.passed, (test for test, _ in report.failed))
         tell(name, program, report, log)
     passed, failed, skipped = counter.counts
     if passed + failed == 0:

@@ -16,7 +16,8 @@ import upstream
 from flavours import PLAIN, SANITIZED, Flavour
 from program import Program, python_file, python_files, script
 
-SANITIZERS_SLOW = 5  # how much more time their programs are given
+SANITIZERS_SLOW = 5  # how much more time these programs are given
+COUNTING_SLOW = 3
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def qtest(env: dict, flavour: Flavour = PLAIN) -> list[Program]:
     if ours:
         choice = [word for path in ours for word in ("-p", path)]
         programs.append(Program(
-            "qos-test", ["tests/qtest/qos-test", "--tap", "-k", *choice], 120,
+            "qos-test", ["tests/qtest/qos-test", "--tap", "-k", *choice], 300,
             cwd=flavour.obj, env=env))
     return programs
 

@@ -39,6 +39,7 @@ class RunnerCase(ScratchCase):
         logs = mock.patch.object(paths, "LOGS", self.scratch / "logs")
         logs.start()
         self.addCleanup(logs.stop)
+        self.ran = set()
 
     def suite(self, *scripts: str, seconds: float = 20):
         """Run a suite of these scripts; return counts and what was printed."""
@@ -47,7 +48,7 @@ class RunnerCase(ScratchCase):
         made = mock.patch.dict(suites.SUITES, {"unit": made_of(programs)})
         printed = io.StringIO()
         with made, contextlib.redirect_stdout(printed):
-            counts = check.run_suite("unit", {})
+            counts = check.run_suite("unit", {}, self.ran)
         return counts, printed.getvalue()
 
 
@@ -59,6 +60,11 @@ class Running(RunnerCase):
                                "echo 1..2; echo ok 1 b; "
                                "echo 'ok 2 c # SKIP cold'")
         self.assertEqual(counts, (2, 0, 1))
+
+    def test_names_of_what_ran_are_kept(self):
+        self.suite("echo 1..3; echo ok 1 a; echo not ok 2 b; "
+                   "echo 'ok 3 c # SKIP cold'; exit 1")
+        self.assertEqual(self.ran, {"a", "b"})
 
     def test_failure_is_named_with_message_and_log(self):
         counts, text = self.suite("echo 1..1; echo '# expected 4'; "
@@ -147,6 +153,31 @@ class Whole(RunnerCase):
 
     def test_no_test_at_all_is_a_failure(self):
         self.assertEqual(self.verdict(), (1, "0 passed, 1 failed, 0 skipped"))
+
+    def whole(self, problems: list[str]):
+        """Status and output of a check of all suites, with this matrix."""
+        programs = [Program("p", ["sh", "-c", "echo 1..1; echo ok 1 a"], 20)]
+        made = dict.fromkeys(suites.GATE, made_of(programs))
+        printed = io.StringIO()
+        with mock.patch.dict(suites.SUITES, made), \
+                mock.patch.object(check, "prepare", return_value={}), \
+                mock.patch.object(check.matrix, "check",
+                                  side_effect=[problems]) as asked, \
+                contextlib.redirect_stdout(printed):
+            status = check.check(list(suites.GATE))
+        asked.assert_called_once_with({"a"})
+        return status, printed.getvalue()
+
+    def test_matrix_counts_as_a_test(self):
+        status, text = self.whole([])
+        self.assertEqual(status, 0)
+        self.assertIn(f"\n{len(suites.GATE) + 1} passed, 0 failed", text)
+
+    def test_problem_of_the_matrix_is_a_failure(self):
+        status, text = self.whole(["demand 7: names no test"])
+        self.assertEqual(status, 1)
+        self.assertIn("spec-matrix.md: demand 7: names no test", text)
+        self.assertIn("passed, 1 failed", text)
 
     def test_unknown_suite_is_refused(self):
         with self.fails("no suite unti", "unit"):

@@ -24,7 +24,8 @@ import image  # noqa: E402  pylint: disable=wrong-import-position
 from vm import VM, NoAnswer  # noqa: E402  pylint: disable=wrong-import-position
 
 CASES = {
-    "idle": "the guest does nothing, for comparison",
+    "idle": "the guest does nothing",
+    "control": "reads a register of another device in a loop",
     "doorbell": "kicks in a loop, and an empty ring",
     "state": "a ring full of STATE",
     "unplug-all": "a ring full of UNPLUG ALL with nothing plugged",
@@ -34,7 +35,11 @@ CASES = {
 REQUESTS = ("state", "unplug-all", "plug", "memory")
 ROUNDS = 4
 LIMIT = 0.050   # seconds, for 99 of 100 answers
-TRIES = 2       # a busy machine may spoil a measurement once
+# If answers are late although the guest does nothing to the device, it is not
+# the device that makes them late.
+BUSY = LIMIT / 2
+TRIES = 5
+TESTED = [case for case in CASES if case not in ("idle", "control")]
 LOGS = paths.LOGS / "flood"
 
 
@@ -106,12 +111,8 @@ def compare(count: int) -> int:
     return 0
 
 
-def problem(result: Result, case: str) -> str:
-    """What is wrong with a measurement; nothing if it is good."""
-    longest = result.quantile(0.99)
-    if longest >= LIMIT:
-        return (f"expected 99 of 100 answers within {1000 * LIMIT:.0f} ms; "
-                f"seen: {1000 * longest:.0f} ms")
+def wrong(result: Result, case: str) -> str:
+    """What is wrong with the answers to the guest; nothing if they are good."""
     if case in REQUESTS and not result.answered:
         return "expected the guest's requests to be answered; seen: none"
     if result.unexpected:
@@ -120,23 +121,43 @@ def problem(result: Result, case: str) -> str:
     return ""
 
 
+def verdict(binary: Path, case: str, count: int) -> tuple[str, str]:
+    """ "ok" and a reason to skip, or "not ok" and what was expected."""
+    late = 0
+    for _ in range(TRIES):
+        result, control = Result(), Result()
+        measure(result, binary, case, count)
+        print(f"# {case}:{result.figures()}  (p50, p99, max in ms; "
+              "requests/s)")
+        if problem := wrong(result, case):
+            return "not ok", problem
+        if result.quantile(0.99) < LIMIT:
+            return "ok", ""
+        measure(control, binary, "control", count)
+        print(f"# control:{control.figures()}")
+        late += control.quantile(0.99) < BUSY
+        if late == 2:
+            return "not ok", (f"expected 99 of 100 answers within "
+                              f"{1000 * LIMIT:.0f} ms; seen twice: "
+                              f"{1000 * result.quantile(0.99):.0f} ms")
+    return "ok", ("this machine is too busy: answers are late also when the "
+                  "guest leaves the device alone")
+
+
 def test(binary: Path, count: int) -> int:
     """Every case as a test of our binary."""
-    print(f"TAP version 13\n1..{len(CASES)}")
+    print(f"TAP version 13\n1..{len(TESTED)}")
     failed = 0
-    for number, (case, text) in enumerate(CASES.items(), 1):
-        for _ in range(TRIES):
-            result = Result()
-            measure(result, binary, case, count)
-            wrong = problem(result, case)
-            print(f"# {case}:{result.figures()}  (p50, p99, max in ms; "
-                  "requests/s)")
-            if not wrong:
-                break
-            print(f"# {wrong}")
-        failed += bool(wrong)
-        print(f"{'not ' * bool(wrong)}ok {number} the monitor answers under "
-              f"flood: {text}", flush=True)
+    for number, case in enumerate(TESTED, 1):
+        word, why = verdict(binary, case, count)
+        skip = ""
+        if word == "ok" and why:
+            skip = f" # SKIP {why}"
+        elif why:
+            print(f"# {why}")
+            failed += 1
+        print(f"{word} {number} the monitor answers under flood: "
+              f"{CASES[case]}{skip}", flush=True)
     return 1 if failed else 0
 
 

@@ -11,27 +11,16 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mem.h>
 #include <linux/virtio_pci.h>
 #include <linux/virtio_ring.h>
+#include "pci.h"
 
 #define SLOTS       64          /* two descriptors each: the ring has 128 */
 #define RING_SIZE   (2 * SLOTS)
 #define PAGE        4096
 #define POPULATED   (64 << 20)
-#define MEM_DEVICE  (0x1040 + 24)
-
-/* Read by flood.py, which knows this address and this layout. */
-struct counters {
-    uint64_t answered;
-    uint64_t unexpected;        /* answers other than ACK */
-    uint64_t stage;             /* 1: set up; above 0x100: what went wrong */
-};
-#define COUNTERS ((volatile struct counters *)0x200000)
-
-enum { NO_DEVICE = 0x101, NO_CAPABILITY, NO_FEATURES, NO_MODE };
 
 extern uint32_t multiboot_info;
 void first_processor(void);
@@ -53,72 +42,14 @@ static struct {
 static struct virtio_mem_req request[SLOTS];
 static volatile struct virtio_mem_resp response[SLOTS];
 static uint16_t seen;           /* answers taken from the used ring */
+static char what;               /* what to do: first letter of the case */
 
 static void barrier(void)
 {
     __sync_synchronize();
 }
 
-static _Noreturn void stop(uint64_t stage)
-{
-    COUNTERS->stage = stage;
-    for (;;) {
-        __asm__ volatile("cli; hlt");
-    }
-}
-
-/* --- finding and starting the device ----------------------------------- */
-
-static uint32_t pci_read(unsigned devfn, unsigned offset)
-{
-    uint32_t address = 0x80000000u | devfn << 8 | (offset & 0xfc), value;
-
-    __asm__ volatile("outl %0, %w1" : : "a"(address), "d"(0xcf8));
-    __asm__ volatile("inl %w1, %0" : "=a"(value) : "d"(0xcfc));
-    return value >> (offset & 3) * 8;
-}
-
-static void pci_write(unsigned devfn, unsigned offset, uint32_t value)
-{
-    uint32_t address = 0x80000000u | devfn << 8 | offset;
-
-    __asm__ volatile("outl %0, %w1" : : "a"(address), "d"(0xcf8));
-    __asm__ volatile("outl %0, %w1" : : "a"(value), "d"(0xcfc));
-}
-
-static unsigned find_device(void)
-{
-    for (unsigned devfn = 0; devfn < 256; devfn++) {
-        if (pci_read(devfn, 0) == (MEM_DEVICE << 16 | 0x1af4)) {
-            return devfn;
-        }
-    }
-    stop(NO_DEVICE);
-}
-
-/* The structure of that type; the capability's own offset goes to @found. */
-static uint64_t find_structure(unsigned devfn, unsigned type, unsigned *found)
-{
-    unsigned at = pci_read(devfn, PCI_CAPABILITY_LIST) & 0xfc;
-
-    for (; at; at = pci_read(devfn, at + 1) & 0xfc) {
-        unsigned bar;
-        uint64_t base;
-
-        if ((pci_read(devfn, at) & 0xff) != PCI_CAP_ID_VNDR ||
-            (pci_read(devfn, at + 3) & 0xff) != type) {
-            continue;
-        }
-        bar = PCI_BASE_ADDRESS_0 + 4 * (pci_read(devfn, at + 4) & 0xff);
-        base = pci_read(devfn, bar) & ~0xfu;
-        if (pci_read(devfn, bar) & PCI_BASE_ADDRESS_MEM_TYPE_64) {
-            base |= (uint64_t)pci_read(devfn, bar + 4) << 32;
-        }
-        *found = at;
-        return base + pci_read(devfn, at + 8);
-    }
-    stop(NO_CAPABILITY);
-}
+/* --- starting the device ----------------------------------------------- */
 
 static void write_address(volatile uint32_t *low, volatile void *address)
 {
@@ -248,6 +179,9 @@ static void start_second_processor(void)
 
 void second_processor(void)
 {
+    while (what == 'c') {
+        pci_read(0, PCI_VENDOR_ID);
+    }
     for (;;) {
         *doorbell = 0;
     }
@@ -271,12 +205,12 @@ static char mode(void)
 
 void first_processor(void)
 {
-    char what = mode();
-
+    what = mode();
     start_device();
     for (unsigned slot = 0; slot < SLOTS; slot++) {
         switch (what) {
         case 'i':               /* idle */
+        case 'c':               /* control: another device's register */
         case 'd':               /* doorbell: kicks, but no requests */
         case 'm':               /* memory */
             break;
@@ -299,7 +233,7 @@ void first_processor(void)
         stop(1);
     }
     start_second_processor();
-    if (what == 'd') {
+    if (what == 'd' || what == 'c') {
         stop(1);
     }
     if (what == 'm') {
