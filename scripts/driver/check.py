@@ -17,6 +17,7 @@ import matrix
 import paths
 import private
 import qemu
+import sanitizer
 import suites
 import ui
 from tap import NOT_RUN, Report
@@ -127,6 +128,8 @@ class Counter:
 def run_program(program, log: Path, counter: Counter) -> Report:
     """Run one test program to its end, or to the end of its time."""
     report = Report()
+    if program.sanitizers:
+        sanitizer.forget()
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [str(word) for word in program.command]
     with open(log, "w", encoding="utf-8") as out:
@@ -149,6 +152,9 @@ def run_program(program, log: Path, counter: Counter) -> Report:
             end_group(child)
     report.end(f"gave no end within {program.seconds} s" if late.is_set()
                else child.returncode)
+    if program.sanitizers:
+        report.failed += [("no report of a sanitizer", text)
+                          for text in sanitizer.findings(log)]
     return report
 
 

@@ -8,14 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import paths
-
-# Reports and leaks end the program with a status that no test expects.
-# QEMU's coroutines change stacks, so stacks cannot be checked after return.
-SANITIZERS = {
-    "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=0:"
-                    "abort_on_error=0:exitcode=99",
-    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99",
-}
+import sanitizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +31,8 @@ SANITIZED = Flavour(
     paths.BUILD / "sanitize" / "qemu-system-x86_64",
     paths.BUILD / "sanitize" / "unit",
     ("--enable-asan", "--enable-ubsan"),
-    ("-Db_sanitize=address,undefined", "-Db_lundef=false"), env=SANITIZERS)
+    ("-Db_sanitize=address,undefined", "-Db_lundef=false"),
+    env=sanitizer.environment())
 # As far from the tree as the plain one, so that ccache shares its objects.
 COVERED = Flavour(
     "coverage", paths.QEMU_OBJ.with_name("coverage"),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a suite consists of: programs that speak TAP."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import paths
@@ -20,10 +20,7 @@ class Program:
     cwd: Path = paths.ROOT
     env: dict = field(default_factory=dict)
     skips: dict = field(default_factory=dict)  # test -> why it was left out
-
-    def slower(self, times: int) -> "Program":
-        """The same with more time, for a build that is slow."""
-        return replace(self, seconds=self.seconds * times)
+    sanitizers: bool = False  # whether they watch it and may have reports
 
 
 def python_file(file: Path, seconds: int, env: dict) -> Program:

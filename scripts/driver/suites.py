@@ -5,7 +5,7 @@ import json
 import os
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
 import paths
@@ -16,8 +16,7 @@ import upstream
 from flavours import PLAIN, SANITIZED, Flavour
 from program import Program, python_file, python_files, script
 
-SANITIZERS_SLOW = 5  # how much more time these programs are given
-COUNTING_SLOW = 3
+SANITIZERS_SLOW = 5  # how much more time the programs are given
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,10 @@ def flood(env: dict) -> list[Program]:
 
 def sanitized(programs: Callable) -> Callable[[dict], list[Program]]:
     """The programs of another suite, as the sanitizers build them."""
-    return lambda env: [program.slower(SANITIZERS_SLOW)
-                        for program in programs(env, SANITIZED)]
+    return lambda env: [
+        replace(program, seconds=program.seconds * SANITIZERS_SLOW,
+                sanitizers=True)
+        for program in programs(env, SANITIZED)]
 
 
 def sanitized_guest(env: dict, flavour: Flavour) -> list[Program]:
