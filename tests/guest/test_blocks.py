@@ -11,7 +11,7 @@ class BlockSize(GuestCase):
     """One VM with a device of each block size."""
 
     ARGUMENTS = (
-        "-m", "2G,maxmem=30G", "-smp", "2",
+        "-m", "2G,maxmem=30G",
         *device(2, "4G", "block-size=2M"), *device(4, "4G", "block-size=4M"),
         *device(128, "4G", "block-size=128M"))
 

@@ -12,7 +12,7 @@ DRIVER = "/sys/bus/virtio/drivers/virtio_mem"
 class Driver(GuestCase):
     """The guest boots without the driver; the tests load it."""
 
-    ARGUMENTS = ("-m", "2G,maxmem=20G", "-smp", "2", *device(0, "8G"))
+    ARGUMENTS = ("-m", "2G,maxmem=20G", *device(0, "8G"))
     APPEND = "vm.nodriver"
 
     def restore(self) -> None:

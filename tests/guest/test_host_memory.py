@@ -13,7 +13,7 @@ SLACK = 64 * MiB        # for what QEMU and the guest do besides
 class HostMemory(GuestCase):
     """A device of the usual kind, and one that populates what it plugs."""
 
-    ARGUMENTS = ("-m", "1G,maxmem=20G", "-smp", "2",
+    ARGUMENTS = ("-m", "1G,maxmem=20G",
                  *device(0, "4G"), *device(1, "4G", "prealloc=on"))
 
     def assert_change(self, expected: int, since: int, when: str) -> None:

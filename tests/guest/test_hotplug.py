@@ -12,7 +12,7 @@ ROUNDS = 10
 class Hotplug(GuestCase):
     """A VM with an empty slot for the device."""
 
-    ARGUMENTS = ("-m", "2G,maxmem=20G", "-smp", "2",
+    ARGUMENTS = ("-m", "2G,maxmem=20G",
                  "-device", "pcie-root-port,id=rp0,bus=pcie.0")
 
     def add(self, **options) -> None:

@@ -14,7 +14,7 @@ DATA = 640 * MiB        # more than fits into the boot memory
 class Partial(GuestCase):
     """A guest with less memory of its own than data to keep."""
 
-    ARGUMENTS = ("-m", "512M,maxmem=20G", "-smp", "2", *device(0, "8G"))
+    ARGUMENTS = ("-m", "512M,maxmem=20G", *device(0, "8G"))
 
     def test_a_shrink_the_guest_cannot_complete_goes_on_when_it_can(self):
         self.vm.resize("vm0", PLUGGED)

@@ -13,7 +13,7 @@ NEWS = 1.3      # events come at most once a second, so the last may be late
 class Resize(GuestCase):
     """One device; the machine has no NUMA options and the device no node."""
 
-    ARGUMENTS = ("-m", "2G,maxmem=20G", "-smp", "2", *device(0, "8G"))
+    ARGUMENTS = ("-m", "2G,maxmem=20G", *device(0, "8G"))
 
     def test_0_to_4_to_1_to_0_GiB_is_the_same_in_all_views(self):
         for size in (4 * GiB, GiB, 0):

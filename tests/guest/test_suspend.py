@@ -13,7 +13,7 @@ DATA = 64 * MiB
 class Suspend(GuestCase):
     """One device and a machine that can sleep."""
 
-    ARGUMENTS = ("-m", "1G,maxmem=20G", "-smp", "2", *device(0, "8G"))
+    ARGUMENTS = ("-m", "1G,maxmem=20G", *device(0, "8G"))
 
     def test_plugged_memory_and_what_is_in_it_outlive_a_suspend(self):
         if "mem" not in self.vm.sh("cat /sys/power/state").split():
