@@ -8,7 +8,6 @@
 #include "proof.h"
 
 #define WORD_BITS 64
-#define MAX_WORDS ((MAX_BLOCKS + WORD_BITS - 1) / WORD_BITS)
 
 void *calloc(size_t n, size_t size);
 void free(void *p);
@@ -72,19 +71,21 @@ VirtIOMEMRange any_range(uint64_t count, uint64_t least)
     return range;
 }
 
-VirtIOMEMBlocks any_blocks(uint64_t count)
+VirtIOMEMBlocks any_blocks(unsigned words)
 {
-    VirtIOMEMBlocks blocks;
+    VirtIOMEMBlocks blocks = {
+        .bitmap = calloc(words, sizeof(long)),
+        .count = nondet_uint64(),
+        .plugged = nondet_uint64(),
+    };
 
-    assume(count >= 1 && count <= MAX_BLOCKS);
-    virtio_mem_blocks_init(&blocks, count);
-    for (unsigned i = 0; i < MAX_WORDS; i++) {
-        if (i * WORD_BITS < count) {
-            blocks.bitmap[i] = nondet_word();
-        }
+    assume(blocks.bitmap);
+    assume(blocks.count > (words - 1) * WORD_BITS &&
+           blocks.count <= words * WORD_BITS && blocks.count <= MAX_BLOCKS);
+    for (unsigned i = 0; i < words; i++) {
+        blocks.bitmap[i] = nondet_word();
     }
-    blocks.plugged = nondet_uint64();
-    assume(blocks_are_sound(&blocks));
+    assume(!tail(&blocks));
     return blocks;
 }
 
@@ -93,23 +94,36 @@ bool block_is_plugged(const VirtIOMEMBlocks *blocks, uint64_t block)
     return blocks->bitmap[block / WORD_BITS] >> (block % WORD_BITS) & 1;
 }
 
-uint64_t count_plugged(const VirtIOMEMBlocks *blocks, VirtIOMEMRange range)
+unsigned long tail(const VirtIOMEMBlocks *blocks)
 {
-    uint64_t plugged = 0;
-
-    for (uint64_t i = 0; i < MAX_BLOCKS; i++) {
-        if (i >= range.first && i - range.first < range.count) {
-            plugged += block_is_plugged(blocks, i);
-        }
-    }
-    return plugged;
-}
-
-bool blocks_are_sound(const VirtIOMEMBlocks *blocks)
-{
-    const VirtIOMEMRange all = { .first = 0, .count = blocks->count };
     const unsigned used = blocks->count % WORD_BITS;
 
-    return blocks->plugged == count_plugged(blocks, all) &&
-           (!used || !(blocks->bitmap[blocks->count / WORD_BITS] >> used));
+    return used ? blocks->bitmap[blocks->count / WORD_BITS] >> used : 0;
+}
+
+uint64_t count_bits(const VirtIOMEMBlocks *blocks, unsigned words)
+{
+    uint64_t bits = 0;
+
+    for (unsigned i = 0; i < words; i++) {
+        bits += __builtin_popcountl(blocks->bitmap[i]);
+    }
+    return bits;
+}
+
+Found look_for(const VirtIOMEMBlocks *blocks, unsigned words,
+               VirtIOMEMRange range)
+{
+    Found found = { false, false };
+
+    for (uint64_t i = 0; i < words * WORD_BITS; i++) {
+        if (i >= range.first && i - range.first < range.count) {
+            if (block_is_plugged(blocks, i)) {
+                found.plugged = true;
+            } else {
+                found.unplugged = true;
+            }
+        }
+    }
+    return found;
 }

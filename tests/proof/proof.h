@@ -20,6 +20,7 @@ typedef unsigned __int128 Wide;
 
 /* Three words of the bitmap: a first, a whole one in between, a cut last. */
 #define MAX_BLOCKS 130
+#define MAX_WORDS 3
 
 /* Block sizes that a device may have: 2^20 to 2^63. */
 #define MIN_SHIFT 20
@@ -46,18 +47,31 @@ VirtIOMEMGeometry any_geometry(unsigned shift);
 /* Any multiple of the block that is at most @limit. */
 uint64_t any_size(unsigned shift, uint64_t limit);
 
-/* Any plugged state of @count blocks. */
-VirtIOMEMBlocks any_blocks(uint64_t count);
+/*
+ * Any number of blocks that take @words words, at most MAX_BLOCKS, and any bits
+ * for them. Nothing is said about the count of those plugged.
+ */
+VirtIOMEMBlocks any_blocks(unsigned words);
+
+#define FOREACH_WORDS(words_) \
+    for (unsigned words_ = 1; words_ <= MAX_WORDS; words_++)
 
 /* Any range inside @count blocks; with at least @least blocks. */
 VirtIOMEMRange any_range(uint64_t count, uint64_t least);
 
 bool block_is_plugged(const VirtIOMEMBlocks *blocks, uint64_t block);
 
-/* The count is that of the bits set, and no bit is set after the last. */
-bool blocks_are_sound(const VirtIOMEMBlocks *blocks);
+/* The bits after the last block. */
+unsigned long tail(const VirtIOMEMBlocks *blocks);
 
-/* How many blocks of @range are plugged, counted one by one. */
-uint64_t count_plugged(const VirtIOMEMBlocks *blocks, VirtIOMEMRange range);
+uint64_t count_bits(const VirtIOMEMBlocks *blocks, unsigned words);
+
+/* What there is in @range, looked at block by block. */
+typedef struct Found {
+    bool plugged, unplugged;
+} Found;
+
+Found look_for(const VirtIOMEMBlocks *blocks, unsigned words,
+               VirtIOMEMRange range);
 
 #endif

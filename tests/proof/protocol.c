@@ -66,12 +66,14 @@ void prove_encode(void)
 /* --- The verdict --- */
 
 /* Every state that the rooms themselves allow, reachable or not. */
-static VirtIOMEMState any_state(void)
+static VirtIOMEMState any_state(unsigned words)
 {
-    VirtIOMEMState state = { .geo = any_geometry(SHIFT) };
+    VirtIOMEMState state = {
+        .geo = any_geometry(SHIFT),
+        .blocks = any_blocks(words),
+    };
 
-    assume(state.geo.region_size >> SHIFT <= MAX_BLOCKS);
-    state.blocks = any_blocks(state.geo.region_size >> SHIFT);
+    assume(state.geo.region_size >> SHIFT == state.blocks.count);
     state.usable_size = any_size(SHIFT, state.geo.region_size);
     state.requested_size = any_size(SHIFT, state.usable_size);
     return state;
@@ -86,20 +88,39 @@ static bool inside(const VirtIOMEMState *state, const VirtIOMEMRequest *req)
            start + ((Wide)req->nb_blocks << SHIFT) <= base + state->usable_size;
 }
 
-static bool is_error(const VirtIOMEMRequest *req, bool fits, uint64_t plugged)
+/*
+ * Of the count of plugged blocks only this is used: those that are not in
+ * @range fit beside it, if none in it is plugged. More counts than can be are
+ * allowed then, which is no harm, and counting bits is hard for a solver.
+ */
+static bool may_be_count(uint64_t plugged, const VirtIOMEMBlocks *blocks,
+                         VirtIOMEMRange range, Found found)
 {
-    return req->type == VIRTIO_MEM_REQ_PLUG ? !fits || plugged
-           : req->type == VIRTIO_MEM_REQ_UNPLUG
-           ? !fits || plugged != req->nb_blocks
-           : req->type == VIRTIO_MEM_REQ_STATE ? !fits
-           : req->type != VIRTIO_MEM_REQ_UNPLUG_ALL;
+    return plugged <= blocks->count - (found.plugged ? 0 : range.count) &&
+           (plugged || !found.plugged);
+}
+
+static bool is_error(const VirtIOMEMRequest *req, bool fits, Found found)
+{
+    switch (req->type) {
+    case VIRTIO_MEM_REQ_PLUG:
+        return !fits || found.plugged;
+    case VIRTIO_MEM_REQ_UNPLUG:
+        return !fits || found.unplugged;
+    case VIRTIO_MEM_REQ_STATE:
+        return !fits;
+    default:
+        return req->type != VIRTIO_MEM_REQ_UNPLUG_ALL;
+    }
 }
 
 static uint16_t expected_response(const VirtIOMEMRequest *req,
                                   const VirtIOMEMState *state, bool busy,
-                                  bool fits, uint64_t plugged)
+                                  bool fits, Found found)
 {
-    if (is_error(req, fits, plugged)) {
+    const Wide after = (Wide)state->blocks.plugged + req->nb_blocks;
+
+    if (is_error(req, fits, found)) {
         return VIRTIO_MEM_RESP_ERROR;
     }
     if (busy && (req->type == VIRTIO_MEM_REQ_PLUG ||
@@ -109,8 +130,7 @@ static uint16_t expected_response(const VirtIOMEMRequest *req,
         return VIRTIO_MEM_RESP_BUSY;
     }
     if (req->type == VIRTIO_MEM_REQ_PLUG &&
-        ((Wide)state->blocks.plugged + req->nb_blocks) << SHIFT >
-        state->requested_size) {
+        after << SHIFT > state->requested_size) {
         return VIRTIO_MEM_RESP_NACK;
     }
     return VIRTIO_MEM_RESP_ACK;
@@ -127,32 +147,31 @@ static VirtIOMEMAction expected_action(const VirtIOMEMRequest *req)
 
 static void prove_verdict(const VirtIOMEMState *state,
                           const VirtIOMEMRequest *req, bool fits,
-                          uint64_t plugged, const VirtIOMEMVerdict *verdict)
+                          Found found, const VirtIOMEMVerdict *verdict)
 {
     const bool ack = verdict->response == VIRTIO_MEM_RESP_ACK;
     const bool range_used = verdict->action == VIRTIO_MEM_ACTION_PLUG ||
                             verdict->action == VIRTIO_MEM_ACTION_UNPLUG;
-    const uint64_t size = (uint64_t)verdict->range.count << SHIFT;
 
     prove(verdict->action ==
           (ack ? expected_action(req) : VIRTIO_MEM_ACTION_NONE));
     prove(verdict->state ==
           (!ack || req->type != VIRTIO_MEM_REQ_STATE ? 0
-           : !plugged ? VIRTIO_MEM_STATE_UNPLUGGED
-           : plugged == req->nb_blocks ? VIRTIO_MEM_STATE_PLUGGED
+           : !found.plugged ? VIRTIO_MEM_STATE_UNPLUGGED
+           : !found.unplugged ? VIRTIO_MEM_STATE_PLUGGED
            : VIRTIO_MEM_STATE_MIXED));
     prove(!range_used || (fits && verdict->range.count == req->nb_blocks));
     prove(!range_used ||
           state->geo.addr.gpa + ((Wide)verdict->range.first << SHIFT) ==
           req->addr.gpa);
     prove(verdict->action != VIRTIO_MEM_ACTION_PLUG ||
-          (Wide)virtio_mem_plugged_size(state) + size <=
-          state->requested_size);
+          (Wide)virtio_mem_plugged_size(state) +
+          ((Wide)verdict->range.count << SHIFT) <= state->requested_size);
 }
 
-void prove_decide(void)
+static void prove_decide_words(unsigned words)
 {
-    VirtIOMEMState state = any_state();
+    VirtIOMEMState state = any_state(words);
     const VirtIOMEMRequest req = {
         .type = nondet_uint16(),
         .addr.gpa = nondet_uint64(),
@@ -164,11 +183,20 @@ void prove_decide(void)
         .first = fits ? (req.addr.gpa - state.geo.addr.gpa) >> SHIFT : 0,
         .count = fits ? req.nb_blocks : 0,
     };
-    const uint64_t plugged = count_plugged(&state.blocks, range);
-    const VirtIOMEMVerdict verdict = virtio_mem_decide(&req, &state, busy);
+    const Found found = look_for(&state.blocks, words, range);
+    VirtIOMEMVerdict verdict;
 
+    assume(may_be_count(state.blocks.plugged, &state.blocks, range, found));
+    verdict = virtio_mem_decide(&req, &state, busy);
     prove(verdict.response ==
-          expected_response(&req, &state, busy, fits, plugged));
-    prove_verdict(&state, &req, fits, plugged, &verdict);
+          expected_response(&req, &state, busy, fits, found));
+    prove_verdict(&state, &req, fits, found, &verdict);
     virtio_mem_blocks_cleanup(&state.blocks);
+}
+
+void prove_decide(void)
+{
+    FOREACH_WORDS(words) {
+        prove_decide_words(words);
+    }
 }
