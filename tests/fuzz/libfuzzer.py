@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run one libFuzzer program for a time and say what it did and found."""
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+GRACE = 60  # seconds to start, to load the corpus and to end
+
+
+@dataclass
+class Fuzzer:
+    """A program, its inputs to start from, and what it needs."""
+
+    name: str
+    command: list
+    corpus: list[Path]      # read, never written
+    options: list[str] = field(default_factory=list)
+    env: dict = field(default_factory=dict)
+    cwd: Path | None = None
+
+
+@dataclass
+class Outcome:
+    """What a run has come to; `problem` is empty when nothing was found."""
+
+    executions: int = 0
+    rate: int = 0
+    edges: int = 0
+    features: int = 0
+    problem: str = ""
+    finding: Path | None = None
+
+
+def run(fuzzer: Fuzzer, seconds: int, logs: Path) -> Outcome:
+    """Fuzz for so many seconds; new inputs go to a directory beside the log."""
+    found = logs / fuzzer.name
+    grown = found / "corpus"
+    grown.mkdir(parents=True, exist_ok=True)
+    for old in found.glob("finding-*"):
+        old.unlink()
+    log = logs / f"{fuzzer.name}.log"
+    command = [*fuzzer.command, f"-max_total_time={seconds}", "-timeout=25",
+               f"-artifact_prefix={found}/finding-", "-print_final_stats=1",
+               *fuzzer.options, grown, *fuzzer.corpus]
+    with open(log, "w", encoding="utf-8") as out:
+        try:
+            status = subprocess.run(
+                [str(word) for word in command], stdin=subprocess.DEVNULL,
+                stdout=out, stderr=subprocess.STDOUT, cwd=fuzzer.cwd,
+                env={**os.environ, **fuzzer.env}, check=False,
+                timeout=seconds + GRACE).returncode
+        except subprocess.TimeoutExpired:
+            status = f"no end within {seconds + GRACE} s"
+    return judge(log.read_text(errors="replace"), status, found)
+
+
+def judge(text: str, status: int | str, found: Path) -> Outcome:
+    """Read the outcome from the program's output and what it has left."""
+    def numbers(pattern: str) -> list[int]:
+        return [int(number) for number in re.findall(pattern, text)]
+
+    outcome = Outcome(
+        executions=max(numbers(r"(?m)^#(\d+)\s"), default=0),
+        edges=max(numbers(r" cov: (\d+)"), default=0),
+        features=max(numbers(r" ft: (\d+)"), default=0))
+    outcome.executions = max([outcome.executions, *numbers(
+        r"stat::number_of_executed_units:\s+(\d+)")])
+    outcome.rate = max(numbers(r"stat::average_exec_per_sec:\s+(\d+)"),
+                       default=0)
+    outcome.finding = next(iter(sorted(found.glob("finding-*"))), None)
+    if outcome.finding or status:
+        outcome.problem = cause(text) or f"ended with {status}"
+    elif not outcome.executions or not outcome.edges:
+        outcome.problem = "executed no input"
+    return outcome
+
+
+def cause(text: str) -> str:
+    """The line of the output that says what is wrong."""
+    for pattern in (r"^ERROR:[^\n]*", r"^[^\n]*runtime error:[^\n]*",
+                    r"^[^\n]*Assertion[^\n]*failed[^\n]*",
+                    r"==\d+==ERROR: [^\n]*", r"==\d+== ERROR: [^\n]*"):
+        match = re.search(pattern, text, re.M)
+        if match:
+            return match[0]
+    return ""
