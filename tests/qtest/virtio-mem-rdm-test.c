@@ -218,6 +218,21 @@ static void register_and_unregister(Fixture *f, const void *data)
     g_assert_true(QLIST_EMPTY(&f->rdm.listeners));
 }
 
+/* It has been told too late to be refused: it stays, and misses the rest. */
+static void register_outlives_failure(Fixture *f, const void *data)
+{
+    MemoryRegionSection whole = section(0, NB_BLOCKS * BLOCK);
+    Listener a = { .log = f->log, .name = "a:", .answer = -ENOSPC };
+
+    plug(f, 1, 2);
+    plug(f, 8, 1);
+    ram_discard_listener_init(&a.rdl, on_populate, on_discard, true);
+    virtio_mem_rdm_register(&f->rdm, &a.rdl, &whole);
+    assert_log(f, "a:populate 1+2; ");
+    virtio_mem_rdm_unregister(&f->rdm, &a.rdl);
+    assert_log(f, "a:discard 0+16; ");
+}
+
 static void announce_reaches_whom_it_concerns(Fixture *f, const void *data)
 {
     Listener a, b, c;
@@ -265,6 +280,20 @@ static void retract_tells_what_is_plugged(Fixture *f, const void *data)
     virtio_mem_rdm_unregister(&f->rdm, &doubled.rdl);
 }
 
+static void retract_reaches_whom_it_concerns(Fixture *f, const void *data)
+{
+    Listener a, b;
+
+    plug(f, 2, 4);
+    add_listener(f, &a, "a:", true, section(0, 4 * BLOCK));
+    add_listener(f, &b, "b:", true, section(4 * BLOCK, 4 * BLOCK));
+    g_string_truncate(f->log, 0);
+    virtio_mem_rdm_retract(&f->rdm, span(f, 3, 1));
+    assert_log(f, "a:discard 3+1; ");
+    virtio_mem_rdm_unregister(&f->rdm, &a.rdl);
+    virtio_mem_rdm_unregister(&f->rdm, &b.rdl);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -276,11 +305,14 @@ int main(int argc, char **argv)
     ADD("replay/is-cut-to-section", replay_is_cut_to_section);
     ADD("is-populated", is_populated);
     ADD("listener/register-and-unregister", register_and_unregister);
+    ADD("listener/register-outlives-failure", register_outlives_failure);
     ADD("listener/announce-reaches-whom-it-concerns",
         announce_reaches_whom_it_concerns);
     ADD("listener/veto-is-undone", veto_is_undone);
     ADD("listener/retract-tells-what-is-plugged",
         retract_tells_what_is_plugged);
+    ADD("listener/retract-reaches-whom-it-concerns",
+        retract_reaches_whom_it_concerns);
 
     return g_test_run();
 }
