@@ -5,7 +5,7 @@ PYTHON ?= python3
 DRIVER = $(PYTHON) $(CURDIR)/scripts/driver
 export QEMU_SRC TARGETS SUITES SANITIZE SECONDS
 
-VERBS = build demo run check check-full flood coverage stock
+VERBS = build demo run check check-full flood fuzz coverage stock
 
 .PHONY: $(VERBS) clean help
 
@@ -24,6 +24,7 @@ help:
 	@echo '             address and undefined-behaviour sanitizers'
 	@echo 'make check-full  all tests, QEMU'"'"'s own and the sanitizers included'
 	@echo 'make flood   time the monitor under a flooding guest, ours beside stock'
+	@echo 'make fuzz    fuzz the pure rooms and the whole device; SECONDS=60 instead of 600'
 	@echo 'make coverage  show which lines of the device the tests reach'
 	@echo 'make stock   build build/stock/qemu-system-x86_64 with QEMU'"'"'s own device'
 	@echo 'make clean   remove build/ (downloads stay in the cache directory)'

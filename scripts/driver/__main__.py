@@ -66,6 +66,13 @@ def flood() -> None:
     become("tests/flood/flood.py")
 
 
+def fuzz() -> None:
+    """Fuzz the pure rooms and the whole device for SECONDS."""
+    qemu.prepare()
+    become("tests/fuzz/fuzz.py", "--seconds",
+           os.environ.get("SECONDS") or "600")
+
+
 def coverage() -> int:
     """Show which lines of the device the tests reach."""
     import coverage as report
@@ -75,6 +82,7 @@ def coverage() -> int:
 VERBS = {
     "build": build, "stock": stock, "guest": guest, "check": check,
     "check-full": check_full, "coverage": coverage, "flood": flood,
+    "fuzz": fuzz,
     "demo": lambda: start("tests/guest/demo.py"),
     "run": lambda: start("tests/guest/run.py"),
 }

@@ -128,6 +128,12 @@ def flood(env: dict) -> list[Program]:
                    env)]
 
 
+def fuzz(env: dict) -> list[Program]:
+    """A short run of the fuzzers of the pure rooms."""
+    return [script("tests/fuzz/fuzz.py", ["--seconds", "20", "--only", "rooms"],
+                   900, env)]
+
+
 def sanitized(programs: Callable) -> Callable[[dict], list[Program]]:
     """The programs of another suite, as the sanitizers build them."""
     return lambda env: [
@@ -150,13 +156,14 @@ SUITES = {
     "qtest": Suite(qtest, PLAIN, qtest_targets),
     "guest": Suite(guest, PLAIN, guest=True),
     "flood": Suite(flood, PLAIN),
+    "fuzz": Suite(fuzz),
     # the rest of check-full
     "upstream": Suite(upstream.programs, PLAIN, upstream.targets),
     "sanitize-unit": Suite(sanitized(unit)),
     "sanitize-qtest": Suite(sanitized(qtest), SANITIZED, qtest_targets),
     "sanitize-guest": Suite(sanitized(sanitized_guest), SANITIZED, guest=True),
 }
-GATE = ("driver", "unit", "qtest", "guest", "flood")
+GATE = ("driver", "unit", "qtest", "guest", "flood", "fuzz")
 SANITIZE = tuple(name for name in SUITES if name.startswith("sanitize-"))
 
 

@@ -188,7 +188,7 @@ class Makefile(ScratchCase):
     def test_help_names_every_verb(self):
         text = subprocess.run(["make", "-s", "-C", PROJECT, "help"], check=True,
                               capture_output=True, text=True).stdout
-        for verb in ("demo", "run", "check", "check-full", "flood",
+        for verb in ("demo", "run", "check", "check-full", "flood", "fuzz",
                      "coverage", "stock", "clean", "help"):
             self.assertRegex(text, rf"(?m)^make {verb} ")
 

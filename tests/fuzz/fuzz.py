@@ -4,7 +4,8 @@
     python3 tests/fuzz/fuzz.py --seconds N [--only rooms|device] [--logs DIR]
 
 Prints TAP, one test for each fuzzer, and ends with status 1 on any finding.
-The time is that of fuzzing; building what is missing comes on top.
+The time is that of fuzzing; building what is missing comes on top. What the
+fuzzers find is kept in build/fuzz/found and fails again until it is repaired.
 """
 
 import argparse
@@ -74,7 +75,7 @@ def main() -> int:
     failed = 0
     for number, (fuzzer, share) in enumerate(fuzzers, 1):
         seconds = max(1, int(chosen.seconds * share))
-        outcome = libfuzzer.run(fuzzer, seconds, logs)
+        outcome = libfuzzer.run(fuzzer, seconds, logs, targets.FOUND)
         report(number, fuzzer, seconds, outcome, logs)
         failed += bool(outcome.problem)
     return 1 if failed else 0

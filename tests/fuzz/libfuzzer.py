@@ -34,17 +34,20 @@ class Outcome:
     finding: Path | None = None
 
 
-def run(fuzzer: Fuzzer, seconds: int, logs: Path) -> Outcome:
-    """Fuzz for so many seconds; new inputs go to a directory beside the log."""
-    found = logs / fuzzer.name
-    grown = found / "corpus"
-    grown.mkdir(parents=True, exist_ok=True)
-    for old in found.glob("finding-*"):
-        old.unlink()
+def run(fuzzer: Fuzzer, seconds: int, logs: Path, work: Path) -> Outcome:
+    """Fuzz for so many seconds; new inputs and findings are kept in `work`.
+
+    Both are tried first in the next run, so that a finding fails until what
+    it found is repaired.
+    """
+    grown, findings = work / fuzzer.name, work / f"{fuzzer.name}-findings"
+    for directory in (grown, findings):
+        directory.mkdir(parents=True, exist_ok=True)
     log = logs / f"{fuzzer.name}.log"
-    command = [*fuzzer.command, f"-max_total_time={seconds}", "-timeout=25",
-               f"-artifact_prefix={found}/finding-", "-print_final_stats=1",
-               *fuzzer.options, grown, *fuzzer.corpus]
+    command = [*fuzzer.command, f"-max_total_time={seconds}", "-timeout=60",
+               f"-artifact_prefix={findings}/", "-print_final_stats=1",
+               "-report_slow_units=60", *fuzzer.options,
+               grown, *fuzzer.corpus, findings]
     with open(log, "w", encoding="utf-8") as out:
         try:
             status = subprocess.run(
@@ -54,11 +57,11 @@ def run(fuzzer: Fuzzer, seconds: int, logs: Path) -> Outcome:
                 timeout=seconds + GRACE).returncode
         except subprocess.TimeoutExpired:
             status = f"no end within {seconds + GRACE} s"
-    return judge(log.read_text(errors="replace"), status, found)
+    return judge(log.read_text(errors="replace"), status)
 
 
-def judge(text: str, status: int | str, found: Path) -> Outcome:
-    """Read the outcome from the program's output and what it has left."""
+def judge(text: str, status: int | str) -> Outcome:
+    """Read the outcome from the program's output and its exit status."""
     def numbers(pattern: str) -> list[int]:
         return [int(number) for number in re.findall(pattern, text)]
 
@@ -70,8 +73,9 @@ def judge(text: str, status: int | str, found: Path) -> Outcome:
         r"stat::number_of_executed_units:\s+(\d+)")])
     outcome.rate = max(numbers(r"stat::average_exec_per_sec:\s+(\d+)"),
                        default=0)
-    outcome.finding = next(iter(sorted(found.glob("finding-*"))), None)
-    if outcome.finding or status:
+    if status:
+        saved = re.search(r"Test unit written to (\S+)", text)
+        outcome.finding = Path(saved[1]) if saved else None
         outcome.problem = cause(text) or f"ended with {status}"
     elif not outcome.executions or not outcome.edges:
         outcome.problem = "executed no input"

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a run of a fuzzer is taken for, with programs that pretend to be one."""
+
+import sys
+import unittest
+from pathlib import Path
+
+from support import PROJECT, ScratchCase
+
+sys.path.insert(0, str(PROJECT / "tests" / "fuzz"))
+import libfuzzer  # noqa: E402
+
+CALM = """\
+#100	INITED cov: 7 ft: 9
+stat::number_of_executed_units: 4321
+stat::average_exec_per_sec:     99
+"""
+
+
+class Verdict(unittest.TestCase):
+    """Output and exit status."""
+
+    def test_calm(self):
+        outcome = libfuzzer.judge(CALM, 0)
+        self.assertEqual(outcome.problem, "")
+        self.assertEqual((outcome.executions, outcome.rate, outcome.edges,
+                          outcome.features), (4321, 99, 7, 9))
+
+    def test_without_executions(self):
+        self.assertEqual(libfuzzer.judge("", 0).problem, "executed no input")
+
+    def test_status_alone(self):
+        self.assertEqual(libfuzzer.judge(CALM, -6).problem, "ended with -6")
+
+    def test_report_and_saved_input(self):
+        text = CALM + ("==1==ERROR: AddressSanitizer: heap-use-after-free\n"
+                       "Test unit written to /there/crash-1\n")
+        outcome = libfuzzer.judge(text, 77)
+        self.assertIn("heap-use-after-free", outcome.problem)
+        self.assertEqual(outcome.finding, Path("/there/crash-1"))
+
+
+class Run(ScratchCase):
+    """A finding stays where the next run tries it again."""
+
+    def test_finding_is_tried_again(self):
+        fake = self.write("fuzzer", """\
+#!/bin/sh
+for word; do
+    case $word in -artifact_prefix=*) there=${word#*=};; esac
+    last=$word
+done
+[ "$last/" = "$there" ] || exit 3
+[ -e "$there"crash-1 ] && echo "ERROR: the same again"
+echo "Test unit written to ${there}crash-1"
+: > "$there"crash-1
+exit 77
+""")
+        fake.chmod(0o755)
+        fuzzer = libfuzzer.Fuzzer("fake", [fake], [])
+        work = self.scratch / "found"
+        first = libfuzzer.run(fuzzer, 1, self.scratch, work)
+        self.assertEqual(first.problem, "ended with 77")
+        self.assertTrue(first.finding.exists())
+        second = libfuzzer.run(fuzzer, 1, self.scratch, work)
+        self.assertEqual(second.problem, "ERROR: the same again")
+
+
+if __name__ == "__main__":
+    unittest.main()
