@@ -26,11 +26,13 @@ class Flavour:
 
 
 PLAIN = Flavour("qemu", paths.QEMU_OBJ, paths.QEMU, paths.UNIT)
+# The sanitizers' checks make much code, on which gcc's -O2 spends twice as long.
+FAST_TO_BUILD = "--extra-cflags=-O1 -g1"
 SANITIZED = Flavour(
     "sanitize", paths.BUILD / "sanitize" / "obj",
     paths.BUILD / "sanitize" / "qemu-system-x86_64",
     paths.BUILD / "sanitize" / "unit",
-    ("--enable-asan", "--enable-ubsan"),
+    ("--enable-asan", "--enable-ubsan", FAST_TO_BUILD),
     ("-Db_sanitize=address,undefined", "-Db_lundef=false"),
     env=sanitizer.environment())
 # As far from the tree as the plain one, so that ccache shares its objects.
