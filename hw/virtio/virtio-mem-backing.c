@@ -8,6 +8,8 @@
 #include "qapi/error.h"
 #include "qemu/cutils.h"
 #include "exec/ramblock.h"
+#include "migration/vmstate.h"
+#include "system/runstate.h"
 #include "virtio-mem-backing.h"
 
 #define THP_SIZE_FILE "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
@@ -28,6 +30,51 @@ bool virtio_mem_backing_check(HostMemoryBackend *backend, Error **errp)
         return false;
     }
     return true;
+}
+
+/*
+ * Memory that others share with an incoming VM may be all the memory there is
+ * of the guest (x-ignore-shared). Whether it is, is known when the stream
+ * comes, not yet now.
+ */
+static bool may_have_content(HostMemoryBackend *backend)
+{
+    return runstate_check(RUN_STATE_INMIGRATE) &&
+           qemu_ram_is_shared(backend->mr.ram_block);
+}
+
+bool virtio_mem_backing_take(HostMemoryBackend *backend, RamDiscardManager *rdm,
+                             Error **errp)
+{
+    const VirtIOMEMSpan all = { .size = memory_region_size(&backend->mr) };
+    int ret = 0;
+
+    if (ram_block_coordinated_discard_require(true)) {
+        error_setg(errp, "virtio-mem gives unplugged memory back to the host,"
+                   " which another device or option of this VM forbids");
+        return false;
+    }
+    if (!may_have_content(backend)) {
+        ret = virtio_mem_backing_discard(backend, all);
+    }
+    if (ret) {
+        error_setg_errno(errp, -ret, "'memdev': memory of the backend cannot be"
+                         " given back to the host");
+        ram_block_coordinated_discard_require(false);
+        return false;
+    }
+    host_memory_backend_set_mapped(backend, true);
+    vmstate_register_ram(&backend->mr, DEVICE(rdm));
+    memory_region_set_ram_discard_manager(&backend->mr, rdm);
+    return true;
+}
+
+void virtio_mem_backing_release(HostMemoryBackend *backend, DeviceState *dev)
+{
+    memory_region_set_ram_discard_manager(&backend->mr, NULL);
+    vmstate_unregister_ram(&backend->mr, dev);
+    host_memory_backend_set_mapped(backend, false);
+    ram_block_coordinated_discard_require(false);
 }
 
 /*

@@ -22,6 +22,21 @@
 bool virtio_mem_backing_check(HostMemoryBackend *backend, Error **errp);
 
 /*
+ * virtio_mem_backing_take: make @backend the memory of the device @rdm.
+ *
+ * From now on all of it is given back to the host, but what the device
+ * populates; only an incoming migration may find content that has to stay.
+ *
+ * Returns false and sets @errp, with nothing changed, when memory cannot be
+ * given back to the host.
+ */
+bool virtio_mem_backing_take(HostMemoryBackend *backend, RamDiscardManager *rdm,
+                             Error **errp);
+
+/* The opposite of virtio_mem_backing_take(). */
+void virtio_mem_backing_release(HostMemoryBackend *backend, DeviceState *dev);
+
+/*
  * virtio_mem_backing_default_block_size: bytes, a power of two.
  *
  * Ordinary pages: the size of a transparent huge page, so that discarding a

@@ -24,11 +24,23 @@ static uint64_t next_word(uint64_t bit)
     return (bit / WORD_BITS + 1) * WORD_BITS;
 }
 
+static uint64_t words_of(uint64_t count)
+{
+    return (count + WORD_BITS - 1) / WORD_BITS;
+}
+
 void virtio_mem_blocks_init(VirtIOMEMBlocks *blocks, uint64_t count)
 {
-    blocks->bitmap = g_new0(unsigned long, (count + WORD_BITS - 1) / WORD_BITS);
+    blocks->bitmap = g_new0(unsigned long, words_of(count));
     blocks->count = count;
     blocks->plugged = 0;
+}
+
+void virtio_mem_blocks_copy(VirtIOMEMBlocks *to, const VirtIOMEMBlocks *from)
+{
+    g_assert(to->count == from->count);
+    memcpy(to->bitmap, from->bitmap, words_of(to->count) * sizeof(long));
+    to->plugged = from->plugged;
 }
 
 void virtio_mem_blocks_cleanup(VirtIOMEMBlocks *blocks)
@@ -56,6 +68,18 @@ void virtio_mem_blocks_set(VirtIOMEMBlocks *blocks, VirtIOMEMRange range,
         }
         blocks->plugged += __builtin_popcountl(*word & mask);
     }
+}
+
+bool virtio_mem_blocks_recount(VirtIOMEMBlocks *blocks)
+{
+    const uint64_t words = words_of(blocks->count);
+    const uint64_t last = blocks->count - 1;
+
+    blocks->plugged = 0;
+    for (uint64_t i = 0; i < words; i++) {
+        blocks->plugged += __builtin_popcountl(blocks->bitmap[i]);
+    }
+    return !(blocks->bitmap[words - 1] >> (last % WORD_BITS) >> 1);
 }
 
 /* First bit in [@bit, @end) that is set (or clear); @end when there is none. */

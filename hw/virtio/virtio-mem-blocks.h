@@ -31,6 +31,9 @@ typedef enum VirtIOMEMBlockState {
 /* Start with @count blocks, all unplugged. */
 void virtio_mem_blocks_init(VirtIOMEMBlocks *blocks, uint64_t count);
 
+/* Make @to, which is initialized and has as many blocks, the same as @from. */
+void virtio_mem_blocks_copy(VirtIOMEMBlocks *to, const VirtIOMEMBlocks *from);
+
 /* Free what virtio_mem_blocks_init() allocated. */
 void virtio_mem_blocks_cleanup(VirtIOMEMBlocks *blocks);
 
@@ -40,6 +43,14 @@ void virtio_mem_blocks_cleanup(VirtIOMEMBlocks *blocks);
  */
 void virtio_mem_blocks_set(VirtIOMEMBlocks *blocks, VirtIOMEMRange range,
                            bool plugged);
+
+/*
+ * virtio_mem_blocks_recount: make @blocks whole after its bitmap was written
+ * from outside.
+ *
+ * Returns false when bits beyond the last block are set.
+ */
+bool virtio_mem_blocks_recount(VirtIOMEMBlocks *blocks);
 
 /*
  * virtio_mem_blocks_state: state of @range, which is not empty.

@@ -88,8 +88,9 @@ void virtio_mem_set_usable(VirtIOMEM *vmem, uint64_t usable_size)
     }
 }
 
-static bool check_size(const VirtIOMEMGeometry *geo, const char *name,
-                       uint64_t size, Error **errp)
+bool virtio_mem_config_check_size(const VirtIOMEMGeometry *geo,
+                                  const char *name, uint64_t size,
+                                  Error **errp)
 {
     switch (virtio_mem_geometry_check_size(geo, size)) {
     case VIRTIO_MEM_FAULT_NONE:
@@ -127,7 +128,7 @@ bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
     }
 
     state = &vmem->live->state;
-    if (!check_size(&state->geo, name, size, errp)) {
+    if (!virtio_mem_config_check_size(&state->geo, name, size, errp)) {
         return false;
     }
     if (qdev_get_parent_bus(DEVICE(vmem))->parent->pending_deleted_event) {
@@ -292,9 +293,10 @@ bool virtio_mem_config_resolve(const VirtIOMEM *vmem, VirtIOMEMConfig *config,
 
     return check_geometry(&config->geo,
                           host_memory_backend_pagesize(vmem->memdev), errp) &&
-           check_size(&config->geo,
-                      vmem->initial_size_name ?: VIRTIO_MEM_REQUESTED_SIZE_PROP,
-                      vmem->initial_size, errp);
+           virtio_mem_config_check_size(
+               &config->geo,
+               vmem->initial_size_name ?: VIRTIO_MEM_REQUESTED_SIZE_PROP,
+               vmem->initial_size, errp);
 }
 
 /* --- properties --------------------------------------------------------- */

@@ -27,6 +27,15 @@ typedef struct VirtIOMEMConfig {
 bool virtio_mem_config_resolve(const VirtIOMEM *vmem, VirtIOMEMConfig *config,
                                Error **errp);
 
+/*
+ * virtio_mem_config_check_size: may @size, in bytes, be a requested size?
+ *
+ * @name: how it is called, for the message
+ */
+bool virtio_mem_config_check_size(const VirtIOMEMGeometry *geo,
+                                  const char *name, uint64_t size,
+                                  Error **errp);
+
 /* Declare the properties. */
 void virtio_mem_config_class_init(ObjectClass *oc);
 

@@ -26,8 +26,8 @@ static int effect_populate(void *opaque, VirtIOMEMSpan span)
     if (ret) {
         /* What could be had before memory ran out goes back to the host. */
         virtio_mem_backing_discard(vmem->memdev, span);
-        warn_report_once("virtio-mem: memory backend '%s' ran out of memory;"
-                         " the guest will try again: %s",
+        warn_report_once("virtio-mem: memory backend '%s' ran out of memory:"
+                         " %s",
                          object_get_canonical_path_component(
                              OBJECT(vmem->memdev)),
                          error_get_pretty(err));

@@ -8,6 +8,7 @@
 #define HW_VIRTIO_MEM_LIVE_H
 
 #include "hw/virtio/virtio-mem.h"
+#include "virtio-mem-migration.h"
 #include "virtio-mem-protocol.h"
 #include "virtio-mem-rdm.h"
 #include "virtio-mem-system-reset.h"
@@ -21,7 +22,7 @@ struct VirtIOMEMLive {
     VirtQueue *vq;
     QEMUBH *more_requests;      /* goes on with a ring that was not emptied */
     VirtIOMEMSystemResetListener system_reset;
-    Error *migration_blocker;
+    VirtIOMEMMigration migration;
 };
 
 #endif

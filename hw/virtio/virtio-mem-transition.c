@@ -66,6 +66,16 @@ static const Step unplug_steps[] = {
     { "commit-unplug", commit_unplug, NULL },
 };
 
+static const Step restore_steps[] = {
+    { "announce", announce, NULL },
+    { "commit-plug", commit_plug, NULL },
+};
+
+static const Step forget_steps[] = {
+    { "retract", retract, NULL },
+    { "commit-unplug", commit_unplug, NULL },
+};
+
 static int run(const VirtIOMEMTransition *t, VirtIOMEMRange range,
                const Step *steps, size_t nb_steps)
 {
@@ -97,4 +107,41 @@ int virtio_mem_plug(const VirtIOMEMTransition *t, VirtIOMEMRange range)
 int virtio_mem_unplug(const VirtIOMEMTransition *t, VirtIOMEMRange range)
 {
     return run(t, range, unplug_steps, G_N_ELEMENTS(unplug_steps));
+}
+
+/* Unplug everything, whatever content there is. */
+static void forget(const VirtIOMEMTransition *t)
+{
+    run(t, virtio_mem_range_all(t->geo), forget_steps,
+        G_N_ELEMENTS(forget_steps));
+}
+
+int virtio_mem_restore(const VirtIOMEMTransition *t,
+                       const VirtIOMEMBlocks *wanted, bool with_memory)
+{
+    const VirtIOMEMRange all = virtio_mem_range_all(t->geo);
+    int ret = 0;
+
+    if (t->blocks->plugged) {
+        forget(t);
+    }
+    VIRTIO_MEM_FOREACH_RUN(plugged, wanted, all, true) {
+        ret = with_memory ? virtio_mem_plug(t, plugged) :
+              run(t, plugged, restore_steps, G_N_ELEMENTS(restore_steps));
+        if (ret) {
+            break;
+        }
+    }
+    if (ret && with_memory) {
+        virtio_mem_unplug(t, all);
+    }
+    if (ret && t->blocks->plugged) {
+        forget(t);
+    }
+    return ret;
+}
+
+int virtio_mem_release(const VirtIOMEMTransition *t)
+{
+    return discard(t, virtio_mem_range_all(t->geo));
 }

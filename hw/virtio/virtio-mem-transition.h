@@ -9,6 +9,8 @@
  *
  *   plug:        populate -> announce -> commit
  *   unplug:      discard -> retract -> commit
+ *   forget:      retract -> commit             of everything, by restore
+ *   restore:     (populate ->) announce -> commit    of each run of blocks
  *
  * Unplugging everything is an unplug of the whole region, with one discard.
  * Nothing can fail once blocks are committed. A listener hears of memory that
@@ -68,5 +70,28 @@ int virtio_mem_plug(const VirtIOMEMTransition *t, VirtIOMEMRange range);
  * changed its state.
  */
 int virtio_mem_unplug(const VirtIOMEMTransition *t, VirtIOMEMRange range);
+
+/*
+ * virtio_mem_restore: make the blocks what a migration stream says they are.
+ *
+ * @wanted: as many blocks as there are
+ * @with_memory: get host memory for plugged blocks, if the device was asked to.
+ *     When not, the content of the region is what the stream makes it, before
+ *     or after this, and stays untouched.
+ *
+ * No listener hears of a block that stays unplugged; one plugged before goes
+ * away and comes back. Returns 0, or the negative errno value of the step that
+ * failed; then all blocks are unplugged, and what was populated is given back.
+ */
+int virtio_mem_restore(const VirtIOMEMTransition *t,
+                       const VirtIOMEMBlocks *wanted, bool with_memory);
+
+/*
+ * virtio_mem_release: give back all host memory that was populated, because
+ * the content of plugged blocks is still to come.
+ *
+ * Returns 0, or the negative errno value of the discard.
+ */
+int virtio_mem_release(const VirtIOMEMTransition *t);
 
 #endif

@@ -14,9 +14,6 @@
 #include "qemu/timer.h"
 #include "hw/boards.h"
 #include "hw/virtio/virtio-mem.h"
-#include "migration/blocker.h"
-#include "migration/misc.h"
-#include "migration/vmstate.h"
 #include "standard-headers/linux/virtio_ids.h"
 #include "standard-headers/linux/virtio_mem.h"
 #include "system/runstate.h"
@@ -25,6 +22,7 @@
 #include "virtio-mem-config.h"
 #include "virtio-mem-effects.h"
 #include "virtio-mem-live.h"
+#include "virtio-mem-migration.h"
 #include CONFIG_DEVICES
 
 G_STATIC_ASSERT(sizeof(struct virtio_mem_config) == 56);
@@ -36,12 +34,6 @@ G_STATIC_ASSERT(sizeof(struct virtio_mem_config) == 56);
  * that keeps the ring full must not keep the monitor from answering.
  */
 #define VIRTIO_MEM_SLICE_NS (1 * SCALE_MS)
-
-/* Blocks cannot change while their state is on its way to another QEMU. */
-static bool virtio_mem_is_busy(void)
-{
-    return migration_is_running() || migration_in_incoming_postcopy();
-}
 
 /* --- requests ---------------------------------------------------------- */
 
@@ -82,6 +74,7 @@ static bool virtio_mem_handle_element(VirtIOMEM *vmem, VirtQueueElement *elem)
     uint8_t response[VIRTIO_MEM_RESPONSE_SIZE];
     VirtIOMEMVerdict verdict;
     VirtIOMEMRequest req;
+    bool busy;
 
     if (iov_to_buf(elem->out_sg, elem->out_num, 0, request, sizeof(request)) <
         sizeof(request)) {
@@ -96,7 +89,11 @@ static bool virtio_mem_handle_element(VirtIOMEM *vmem, VirtQueueElement *elem)
     }
 
     req = virtio_mem_request_decode(request);
-    verdict = virtio_mem_decide(&req, &live->state, virtio_mem_is_busy());
+    busy = virtio_mem_migration_is_busy();
+    verdict = virtio_mem_decide(&req, &live->state, busy);
+    if (busy && verdict.response == VIRTIO_MEM_RESP_BUSY) {
+        virtio_mem_migration_guest_waits(&live->migration);
+    }
     virtio_mem_carry_out(vmem, &verdict);
     trace_virtio_mem_verdict(vmem, req.type, req.addr.gpa, req.nb_blocks,
                              verdict.response, verdict.state);
@@ -170,8 +167,11 @@ static void virtio_mem_more_requests(void *opaque)
 /* Also called when the VM starts and stops. */
 static void virtio_mem_set_status(VirtIODevice *vdev, uint8_t status)
 {
+    VirtIOMEMLive *live = VIRTIO_MEM(vdev)->live;
+
     if (vdev->vm_running && (status & VIRTIO_CONFIG_S_DRIVER_OK)) {
-        qemu_bh_schedule(VIRTIO_MEM(vdev)->live->more_requests);
+        qemu_bh_schedule(live->more_requests);
+        virtio_mem_migration_vm_runs(&live->migration);
     }
 }
 
@@ -229,62 +229,12 @@ static void virtio_mem_system_reset(VirtIOMEM *vmem)
      * "Should", not "must" (VIRTIO 1.2, 5.15.6): when it cannot be done now,
      * the driver finds memory plugged and asks for UNPLUG ALL.
      */
-    if (!virtio_mem_is_busy()) {
+    if (!virtio_mem_migration_is_busy()) {
         virtio_mem_device_unplug_all(vmem);
     }
 }
 
 /* --- life -------------------------------------------------------------- */
-
-/*
- * Migration is not implemented yet; a VM that lost the plugged state of its
- * memory on the way would be corrupt, so neither side starts one.
- */
-static bool virtio_mem_block_migration(VirtIOMEMLive *live, Error **errp)
-{
-    if (runstate_check(RUN_STATE_INMIGRATE)) {
-        error_setg(errp, "virtio-mem does not support incoming migration yet");
-        return false;
-    }
-    error_setg(&live->migration_blocker,
-               "virtio-mem does not support migration yet");
-    return migrate_add_blocker(&live->migration_blocker, errp) == 0;
-}
-
-/* Memory must be, and stay, discardable; the device starts with none in use. */
-static bool virtio_mem_take_memory(VirtIOMEM *vmem,
-                                   const VirtIOMEMGeometry *geo, Error **errp)
-{
-    const VirtIOMEMRange all = virtio_mem_range_all(geo);
-    int ret;
-
-    if (ram_block_coordinated_discard_require(true)) {
-        error_setg(errp, "virtio-mem gives unplugged memory back to the host,"
-                   " which another device or option of this VM forbids");
-        return false;
-    }
-    ret = virtio_mem_backing_discard(vmem->memdev,
-                                     virtio_mem_range_span(geo, all));
-    if (ret) {
-        error_setg_errno(errp, -ret, "'" VIRTIO_MEM_MEMDEV_PROP "': memory of"
-                         " the backend cannot be given back to the host");
-        ram_block_coordinated_discard_require(false);
-        return false;
-    }
-    host_memory_backend_set_mapped(vmem->memdev, true);
-    vmstate_register_ram(&vmem->memdev->mr, DEVICE(vmem));
-    memory_region_set_ram_discard_manager(&vmem->memdev->mr,
-                                          RAM_DISCARD_MANAGER(vmem));
-    return true;
-}
-
-static void virtio_mem_release_memory(VirtIOMEM *vmem)
-{
-    memory_region_set_ram_discard_manager(&vmem->memdev->mr, NULL);
-    vmstate_unregister_ram(&vmem->memdev->mr, DEVICE(vmem));
-    host_memory_backend_set_mapped(vmem->memdev, false);
-    ram_block_coordinated_discard_require(false);
-}
 
 static VirtIOMEMLive *virtio_mem_live_new(VirtIOMEM *vmem,
                                           const VirtIOMEMConfig *config)
@@ -321,12 +271,8 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
         return;
     }
     live = virtio_mem_live_new(vmem, &config);
-    if (!virtio_mem_block_migration(live, errp)) {
-        virtio_mem_live_free(live);
-        return;
-    }
-    if (!virtio_mem_take_memory(vmem, &config.geo, errp)) {
-        migrate_del_blocker(&live->migration_blocker);
+    if (!virtio_mem_backing_take(vmem->memdev, RAM_DISCARD_MANAGER(vmem),
+                                 errp)) {
         virtio_mem_live_free(live);
         return;
     }
@@ -342,6 +288,7 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
         .vmem = vmem,
     };
     virtio_mem_system_reset_listen(&live->system_reset);
+    virtio_mem_migration_init(vmem, &live->migration);
 }
 
 static void virtio_mem_unrealize(DeviceState *dev)
@@ -350,12 +297,12 @@ static void virtio_mem_unrealize(DeviceState *dev)
     VirtIOMEM *vmem = VIRTIO_MEM(dev);
     VirtIOMEMLive *live = vmem->live;
 
+    virtio_mem_migration_cleanup(&live->migration);
     virtio_mem_system_reset_unlisten(&live->system_reset);
     qemu_bh_delete(live->more_requests);
     virtio_delete_queue(live->vq);
     virtio_cleanup(vdev);
-    virtio_mem_release_memory(vmem);
-    migrate_del_blocker(&live->migration_blocker);
+    virtio_mem_backing_release(vmem->memdev, DEVICE(vmem));
     vmem->live = NULL;
     virtio_mem_live_free(live);
 }
@@ -410,6 +357,7 @@ static void virtio_mem_class_init(ObjectClass *oc, void *data)
     RamDiscardManagerClass *rdmc = RAM_DISCARD_MANAGER_CLASS(oc);
 
     virtio_mem_config_class_init(oc);
+    virtio_mem_migration_class_init(oc);
     dc->desc = "resizable memory";
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 

@@ -52,6 +52,8 @@ def prepare(chosen: list[str]) -> dict[str, str]:
         qemu.build(tuple(dict.fromkeys(targets)), flavour)
     if not builds:
         qemu.prepare()
+    if any(suite.stock for suite in needed):
+        qemu.build_stock()
     if any(suite.guest for suite in needed):
         import guest
         guest.build(paths.LOGS / "guest-image.log")

@@ -27,6 +27,7 @@ class Suite:
     flavour: Flavour | None = None  # the QEMU that it runs
     targets: Callable[[], tuple[str, ...]] = tuple  # built along with it
     guest: bool = False             # whether it boots the guest
+    stock: bool = False             # whether it also runs QEMU's own device
 
 
 def driver(env: dict) -> list[Program]:
@@ -154,7 +155,7 @@ SUITES = {
     "driver": Suite(driver),
     "unit": Suite(unit),
     "qtest": Suite(qtest, PLAIN, qtest_targets),
-    "guest": Suite(guest, PLAIN, guest=True),
+    "guest": Suite(guest, PLAIN, guest=True, stock=True),
     "flood": Suite(flood, PLAIN),
     "fuzz": Suite(fuzz),
     # the rest of check-full

@@ -55,7 +55,7 @@ class VM(QEMUMachine):
     """One QEMU with the guest; `args` are added to its command line."""
 
     def __init__(self, name: str, *args: str, binary: str | None = None,
-                 append: str = ""):
+                 machine: str = "q35", append: str = ""):
         for file in (paths.GUEST / "amd64" / "vmlinuz",
                      paths.GUEST / "amd64" / "initrd.img"):
             if not file.is_file():
@@ -68,6 +68,7 @@ class VM(QEMUMachine):
             wrapper=("setpriv", "--pdeathsig", "KILL"),
             name=f"{name}.qemu", log_dir=str(LOGS))
         self.console_log = LOGS / f"{name}.console.log"
+        self.machine = machine
         self.append = append
         self.wanted_args = args
         self.agent: Agent | None = None
@@ -86,7 +87,7 @@ class VM(QEMUMachine):
         """Start QEMU."""
         self.agent_socket, theirs = socket.socketpair()
         self.agent = Agent(self.agent_socket)
-        self.set_machine("q35")
+        self.set_machine(self.machine)
         with theirs:
             os.set_inheritable(theirs.fileno(), True)
             self.add_args(

@@ -403,18 +403,6 @@ static void refused_hotplug_leaves_nothing(void)
     qtest_quit(qts);
 }
 
-/* --- migration ---------------------------------------------------------- */
-
-static void migration_is_blocked(void)
-{
-    QTestState *qts = qtest_init("-machine q35" VM);
-
-    assert_error(qtest_qmp(qts, "{ 'execute': 'migrate', 'arguments':"
-                           " { 'uri': 'exec:cat >/dev/null' } }"),
-                 "GenericError", "virtio-mem does not support migration yet");
-    qtest_quit(qts);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -447,7 +435,6 @@ int main(int argc, char **argv)
     qtest_add_func("virtio-mem/hotplug/refused-leaves-nothing",
                    refused_hotplug_leaves_nothing);
     qtest_add_func("virtio-mem/hotplug/unplug-refused", unplug_refused);
-    qtest_add_func("virtio-mem/migration/is-blocked", migration_is_blocked);
 
     return g_test_run();
 }

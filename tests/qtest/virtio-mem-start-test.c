@@ -100,10 +100,6 @@ static const StartUpError start_up_errors[] = {
       "machine 'microvm' does not support virtio-mem on bus 'main-system-bus'" },
     { "mem-lock", "-overcommit mem-lock=on" VM,
       "virtio-mem cannot be used with '-overcommit mem-lock'" },
-    { "incoming", "-incoming defer" VM,
-      "virtio-mem does not support incoming migration yet" },
-    { "only-migratable", "-only-migratable" VM,
-      "virtio-mem does not support migration yet" },
 };
 
 /* QEMU ends by itself, with exit status 1 and nothing but its messages. */

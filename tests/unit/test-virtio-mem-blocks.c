@@ -175,7 +175,7 @@ static void test_random(gconstpointer data)
 
 /* --- Misuse: a wrong range must stop, not write beyond the bitmap --- */
 
-typedef enum Misuse { SET, STATE, NEXT_RUN } Misuse;
+typedef enum Misuse { SET, STATE, NEXT_RUN, COPY } Misuse;
 
 typedef struct MisuseCase {
     const char *name;
@@ -191,12 +191,14 @@ static const MisuseCase misuse_cases[] = {
     { "state-wraps", STATE, { UINT64_MAX, 2 } },
     { "run-past-the-end", NEXT_RUN, { 64, 2 } },
     { "run-wraps", NEXT_RUN, { UINT64_MAX, 2 } },
+    { "copy-of-more-blocks", COPY, { 0, 66 } },
+    { "copy-of-fewer-blocks", COPY, { 0, 64 } },
 };
 
 static void misuse(const MisuseCase *c)
 {
     VirtIOMEMRange run = { .first = c->range.first };
-    VirtIOMEMBlocks blocks;
+    VirtIOMEMBlocks blocks, other;
 
     virtio_mem_blocks_init(&blocks, 65);
     switch (c->call) {
@@ -209,6 +211,10 @@ static void misuse(const MisuseCase *c)
     case NEXT_RUN:
         virtio_mem_blocks_next_run(&blocks, c->range, true, &run);
         break;
+    case COPY:
+        virtio_mem_blocks_init(&other, c->range.count);
+        virtio_mem_blocks_copy(&blocks, &other);
+        break;
     }
 }
 
@@ -220,7 +226,57 @@ static void test_misuse(gconstpointer data)
     }
     g_test_trap_subprocess(NULL, 0, 0);
     g_test_trap_assert_failed();
-    g_test_trap_assert_stderr("*assertion failed*blocks->count*");
+    g_test_trap_assert_stderr("*assertion failed*->count*");
+}
+
+/* What a migration stream does: bits first, then the count. */
+static void test_recount(void)
+{
+    static const uint64_t counts[] = { 1, 63, 64, 65, 128, 1000 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
+        const uint64_t count = counts[i];
+        g_autoptr(Pair) p = pair_new(count);
+
+        set(p, count / 2, count - count / 2, true);
+        p->blocks.plugged = 12345;
+        g_assert_true(virtio_mem_blocks_recount(&p->blocks));
+        check(p);
+        set(p, 0, count, true);
+        g_assert_true(virtio_mem_blocks_recount(&p->blocks));
+        check(p);
+    }
+}
+
+static void test_recount_beyond(void)
+{
+    static const uint64_t counts[] = { 1, 63, 65, 127, 1000 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
+        const uint64_t count = counts[i];
+
+        for (uint64_t bit = count; bit % WORD; bit++) {
+            g_autoptr(Pair) p = pair_new(count);
+
+            p->blocks.bitmap[bit / WORD] |= 1ul << (bit % WORD);
+            g_assert_false(virtio_mem_blocks_recount(&p->blocks));
+        }
+    }
+}
+
+static void test_copy(void)
+{
+    g_autoptr(Pair) from = pair_new(130);
+    g_autoptr(Pair) to = pair_new(130);
+
+    set(to, 0, 70, true);
+    set(from, 60, 70, true);
+    set(to, 0, 60, false);
+    set(to, 60, 70, true);          /* what the model is to see */
+    virtio_mem_blocks_set(&to->blocks, (VirtIOMEMRange) { 0, 130 }, false);
+    virtio_mem_blocks_copy(&to->blocks, &from->blocks);
+    check(to);
+    check(from);
 }
 
 int main(int argc, char **argv)
@@ -239,6 +295,11 @@ int main(int argc, char **argv)
                     test_state_every_bit);
     g_test_add_func("/virtio-mem/blocks/state/partial-words",
                     test_state_partial_words);
+    g_test_add_func("/virtio-mem/blocks/recount/after-writing-bits",
+                    test_recount);
+    g_test_add_func("/virtio-mem/blocks/recount/bits-beyond-the-last-block",
+                    test_recount_beyond);
+    g_test_add_func("/virtio-mem/blocks/copy/bits-and-count", test_copy);
     g_test_add_func("/virtio-mem/blocks/state/one-hole", test_state_one_hole);
     add_run_tests();
     for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {

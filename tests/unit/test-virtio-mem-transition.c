@@ -16,8 +16,8 @@
 #define BLOCK (2 * MiB)
 #define BLOCKS 100
 #define WORDS ((BLOCKS + 8 * sizeof(long) - 1) / (8 * sizeof(long)))
-/* Most calls of one transition that may fail: populate, announce, discard. */
-#define MAX_CALLS 3
+/* Most calls of one transition that may fail: restoring two runs of blocks. */
+#define MAX_CALLS 6
 
 typedef struct Fake {
     GString *log;
@@ -25,6 +25,7 @@ typedef struct Fake {
     unsigned calls;             /* of them so far */
     VirtIOMEMGeometry geo;
     VirtIOMEMBlocks blocks;
+    VirtIOMEMTransition transition;
 } Fake;
 
 static const char *state_text(const Fake *fake, VirtIOMEMSpan span)
@@ -198,16 +199,23 @@ static void fake_cleanup(Fake *fake)
     g_string_free(fake->log, TRUE);
 }
 
-static int fake_run(Fake *fake, Transition *run, VirtIOMEMRange range)
+static const VirtIOMEMTransition *fake_transition(Fake *fake)
 {
-    const VirtIOMEMTransition t = {
+    fake->transition = (VirtIOMEMTransition) {
         .effects = &fake_effects,
         .opaque = fake,
         .geo = &fake->geo,
         .blocks = &fake->blocks,
     };
+    return &fake->transition;
+}
 
-    return run(&t, range);
+static void assert_same_blocks(const VirtIOMEMBlocks *a,
+                               const VirtIOMEMBlocks *b)
+{
+    g_assert_cmpuint(a->plugged, ==, b->plugged);
+    g_assert_cmpmem(a->bitmap, WORDS * sizeof(long), b->bitmap,
+                    WORDS * sizeof(long));
 }
 
 /* The blocks that a case must end with: those of @range changed, or none. */
@@ -220,9 +228,7 @@ static void assert_blocks(const Fake *fake, const Case *c)
         virtio_mem_blocks_set(&expected.blocks, c->range,
                               c->run == virtio_mem_plug);
     }
-    g_assert_cmpuint(fake->blocks.plugged, ==, expected.blocks.plugged);
-    g_assert_cmpmem(fake->blocks.bitmap, WORDS * sizeof(long),
-                    expected.blocks.bitmap, WORDS * sizeof(long));
+    assert_same_blocks(&fake->blocks, &expected.blocks);
     fake_cleanup(&expected);
 }
 
@@ -233,7 +239,7 @@ static void test_case(gconstpointer data)
     int ret;
 
     fake_init(&fake, c->plugged, c->returns);
-    ret = fake_run(&fake, c->run, c->range);
+    ret = c->run(fake_transition(&fake), c->range);
     g_assert_cmpstr(fake.log->str, ==, c->log);
     g_assert_cmpint(ret, ==, c->ret);
     assert_blocks(&fake, c);
@@ -257,7 +263,7 @@ static void fail_any(Transition *run, VirtIOMEMRange plugged,
             returns[i] = failing >> i & 1 ? -(100 + i) : 0;
         }
         fake_init(&fake, plugged, returns);
-        ret = fake_run(&fake, run, range);
+        ret = run(fake_transition(&fake), range);
         for (unsigned i = 0; i < fake.calls && !c.ret; i++) {
             c.ret = returns[i];
         }
@@ -279,6 +285,118 @@ static void test_unplug_any_failure(void)
              (VirtIOMEMRange) { 60, 8 });
 }
 
+/* --- restore -------------------------------------------------------------- */
+
+typedef struct RestoreCase {
+    const char *name;
+    VirtIOMEMRange plugged;     /* before */
+    VirtIOMEMRange wanted[2];
+    bool with_memory;
+    int returns[MAX_CALLS];
+    int ret;
+    const char *log;
+} RestoreCase;
+
+static const RestoreCase restore_cases[] = {
+    { "announces-each-run-and-no-hole", { 0, 0 }, { { 3, 2 }, { 98, 2 } },
+      false, { 0 }, 0,
+      "announce 0x600000+0x400000 unplugged\n"
+      "  announce: 0, 0 plugged\n"
+      "  commit-plug: 0, 2 plugged\n"
+      "announce 0xc400000+0x400000 unplugged\n"
+      "  announce: 0, 2 plugged\n"
+      "  commit-plug: 0, 4 plugged\n" },
+    { "gets-memory-first-when-asked", { 0, 0 }, { { 3, 2 } }, true, { 0 }, 0,
+      "populate 0x600000+0x400000 unplugged\n"
+      "  populate: 0, 0 plugged\n"
+      "announce 0x600000+0x400000 unplugged\n"
+      "  announce: 0, 0 plugged\n"
+      "  commit-plug: 0, 2 plugged\n" },
+    { "retracts-what-was-plugged", { 0, 100 }, { { 0, 1 } }, false, { 0 }, 0,
+      "retract 0x0+0xc800000 plugged\n"
+      "  retract: 0, 100 plugged\n"
+      "  commit-unplug: 0, 0 plugged\n"
+      "announce 0x0+0x200000 unplugged\n"
+      "  announce: 0, 0 plugged\n"
+      "  commit-plug: 0, 1 plugged\n" },
+    { "nothing-from-something", { 7, 1 }, { { 0, 0 } }, true, { 0 }, 0,
+      "retract 0x0+0xc800000 mixed\n"
+      "  retract: 0, 1 plugged\n"
+      "  commit-unplug: 0, 0 plugged\n" },
+    { "veto-leaves-nothing-plugged-and-no-content-lost",
+      { 0, 0 }, { { 3, 2 }, { 98, 2 } }, false, { 0, -EBUSY }, -EBUSY,
+      "announce 0x600000+0x400000 unplugged\n"
+      "  announce: 0, 0 plugged\n"
+      "  commit-plug: 0, 2 plugged\n"
+      "announce 0xc400000+0x400000 unplugged\n"
+      "  announce: -16, 2 plugged\n"
+      "retract 0x0+0xc800000 mixed\n"
+      "  retract: 0, 2 plugged\n"
+      "  commit-unplug: 0, 0 plugged\n" },
+    { "shortage-gives-back-what-was-got",
+      { 0, 0 }, { { 3, 2 }, { 98, 2 } }, true, { 0, 0, -ENOMEM }, -ENOMEM,
+      "populate 0x600000+0x400000 unplugged\n"
+      "  populate: 0, 0 plugged\n"
+      "announce 0x600000+0x400000 unplugged\n"
+      "  announce: 0, 0 plugged\n"
+      "  commit-plug: 0, 2 plugged\n"
+      "populate 0xc400000+0x400000 unplugged\n"
+      "  populate: -12, 2 plugged\n"
+      "discard 0x0+0xc800000 mixed\n"
+      "  discard: 0, 2 plugged\n"
+      "retract 0x0+0xc800000 mixed\n"
+      "  retract: 0, 2 plugged\n"
+      "  commit-unplug: 0, 0 plugged\n" },
+    { "shortage-when-discard-fails-too", { 0, 0 }, { { 3, 2 }, { 98, 2 } },
+      true, { 0, 0, -ENOMEM, -EIO }, -ENOMEM,
+      "populate 0x600000+0x400000 unplugged\n"
+      "  populate: 0, 0 plugged\n"
+      "announce 0x600000+0x400000 unplugged\n"
+      "  announce: 0, 0 plugged\n"
+      "  commit-plug: 0, 2 plugged\n"
+      "populate 0xc400000+0x400000 unplugged\n"
+      "  populate: -12, 2 plugged\n"
+      "discard 0x0+0xc800000 mixed\n"
+      "  discard: -5, 2 plugged\n"
+      "retract 0x0+0xc800000 mixed\n"
+      "  retract: 0, 2 plugged\n"
+      "  commit-unplug: 0, 0 plugged\n" },
+};
+
+static void test_restore(gconstpointer data)
+{
+    const RestoreCase *c = data;
+    VirtIOMEMBlocks wanted, none;
+    Fake fake;
+
+    fake_init(&fake, c->plugged, c->returns);
+    virtio_mem_blocks_init(&wanted, BLOCKS);
+    virtio_mem_blocks_init(&none, BLOCKS);
+    virtio_mem_blocks_set(&wanted, c->wanted[0], true);
+    virtio_mem_blocks_set(&wanted, c->wanted[1], true);
+    g_assert_cmpint(virtio_mem_restore(fake_transition(&fake), &wanted,
+                                       c->with_memory), ==, c->ret);
+    g_assert_cmpstr(fake.log->str, ==, c->log);
+    assert_same_blocks(&fake.blocks, c->ret ? &none : &wanted);
+    virtio_mem_blocks_cleanup(&none);
+    virtio_mem_blocks_cleanup(&wanted);
+    fake_cleanup(&fake);
+}
+
+static void test_release(void)
+{
+    const int returns[MAX_CALLS] = { 0, -EIO };
+    Fake fake;
+
+    fake_init(&fake, (VirtIOMEMRange) { 5, 5 }, returns);
+    g_assert_cmpint(virtio_mem_release(fake_transition(&fake)), ==, 0);
+    g_assert_cmpint(virtio_mem_release(fake_transition(&fake)), ==, -EIO);
+    g_assert_cmpstr(fake.log->str, ==, "discard 0x0+0xc800000 mixed\n"
+                                       "discard 0x0+0xc800000 mixed\n");
+    g_assert_cmpuint(fake.blocks.plugged, ==, 5);
+    fake_cleanup(&fake);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -287,5 +405,8 @@ int main(int argc, char **argv)
                     test_plug_any_failure);
     g_test_add_func("/virtio-mem/transition/unplug/any-failure-changes-nothing",
                     test_unplug_any_failure);
+    ADD_CASES("/virtio-mem/transition/restore", restore_cases, test_restore);
+    g_test_add_func("/virtio-mem/transition/release/changes-no-block",
+                    test_release);
     return g_test_run();
 }
