@@ -40,6 +40,25 @@ class Verdict(unittest.TestCase):
         self.assertEqual(outcome.finding, Path("/there/crash-1"))
 
 
+class Aim(unittest.TestCase):
+    """What was reached of the code that a fuzzer is aimed at."""
+
+    TEXT = ("COVERED_FUNC: hits: 7 edges: 2/3 plug /src/our-plug.c:4\n"
+            "UNCOVERED_FUNC: hits: 0 edges: 0/5 unplug /src/our-plug.c:9\n"
+            "COVERED_FUNC: hits: 1 edges: 1/1 main /src/other.c:1\n")
+
+    def aim(self, *reach: str) -> tuple[str, str]:
+        fuzzer = libfuzzer.Fuzzer("x", [], [], files="our-", reach=reach)
+        return libfuzzer.aim(self.TEXT, fuzzer)
+
+    def test_counts(self):
+        self.assertEqual(self.aim("plug"), (
+            "1 of 2 functions and 2 of 8 edges of our-*", ""))
+
+    def test_function_that_is_not_reached(self):
+        self.assertEqual(self.aim("plug", "unplug")[1], "unplug not reached")
+
+
 class Run(ScratchCase):
     """A finding stays where the next run tries it again."""
 

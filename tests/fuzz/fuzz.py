@@ -52,6 +52,8 @@ def report(number: int, fuzzer: libfuzzer.Fuzzer, seconds: int,
     print(f"# {fuzzer.name}: {outcome.executions} executions in {seconds} s, "
           f"{outcome.rate} a second, {outcome.edges} edges and "
           f"{outcome.features} features covered")
+    if outcome.aim:
+        print(f"# {fuzzer.name}: {outcome.aim} reached")
     verdict = "not ok" if outcome.problem else "ok"
     print(f"{verdict} {number} {fuzzer.name} finds nothing")
     if outcome.problem:

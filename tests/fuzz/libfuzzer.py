@@ -20,6 +20,8 @@ class Fuzzer:
     options: list[str] = field(default_factory=list)
     env: dict = field(default_factory=dict)
     cwd: Path | None = None
+    files: str = ""         # beginning of the names of the files it is aimed at
+    reach: tuple = ()       # functions in them that a good run gets into
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Outcome:
     rate: int = 0
     edges: int = 0
     features: int = 0
+    aim: str = ""           # what was reached of the files aimed at
     problem: str = ""
     finding: Path | None = None
 
@@ -47,7 +50,7 @@ def run(fuzzer: Fuzzer, seconds: int, logs: Path, work: Path) -> Outcome:
     command = [*fuzzer.command, f"-max_total_time={seconds}", "-timeout=60",
                f"-artifact_prefix={findings}/", "-print_final_stats=1",
                "-report_slow_units=60", *fuzzer.options,
-               grown, *fuzzer.corpus, findings]
+               f"-print_coverage={int(bool(fuzzer.files))}", grown, *fuzzer.corpus, findings]
     with open(log, "w", encoding="utf-8") as out:
         try:
             status = subprocess.run(
@@ -57,7 +60,24 @@ def run(fuzzer: Fuzzer, seconds: int, logs: Path, work: Path) -> Outcome:
                 timeout=seconds + GRACE).returncode
         except subprocess.TimeoutExpired:
             status = f"no end within {seconds + GRACE} s"
-    return judge(log.read_text(errors="replace"), status)
+    text = log.read_text(errors="replace")
+    outcome = judge(text, status)
+    if fuzzer.files and not outcome.problem:
+        outcome.aim, outcome.problem = aim(text, fuzzer)
+    return outcome
+
+
+def aim(text: str, fuzzer: Fuzzer) -> tuple[str, str]:
+    """What was reached of the files aimed at, and what should have been."""
+    lines = re.findall(r"(?m)^(?:UN)?COVERED_FUNC: hits: \d+ edges: "
+                       rf"(\d+)/(\d+) (\S+) \S*/{fuzzer.files}\S*$", text)
+    functions = {name for reached, _, name in lines if int(reached)}
+    missed = [name for name in fuzzer.reach if name not in functions]
+    told = (f"{len(functions)} of {len(lines)} functions and "
+            f"{sum(int(reached) for reached, _, _ in lines)} of "
+            f"{sum(int(edges) for _, edges, _ in lines)} edges of "
+            f"{fuzzer.files}*")
+    return told, f"{', '.join(missed)} not reached" if missed else ""
 
 
 def judge(text: str, status: int | str) -> Outcome:

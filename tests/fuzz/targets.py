@@ -85,4 +85,7 @@ def device() -> list[Fuzzer]:
         [OBJ / "qemu-fuzz-x86_64", "--fuzz-target=generic-fuzz"], [SEEDS],
         ["-max_len=4096", "-rss_limit_mb=4096", "-detect_leaks=0"], cwd=OBJ,
         env={"QEMU_FUZZ_ARGS": MACHINE, "QEMU_FUZZ_OBJECTS": "virtio*",
-             "ASAN_OPTIONS": "detect_leaks=0"})]
+             "ASAN_OPTIONS": "detect_leaks=0"},
+        files="virtio-mem",
+        reach=("virtio_mem_plug", "virtio_mem_unplug", "virtio_mem_decide",
+               "virtio_mem_device_unplug_all", "virtio_mem_get_config"))]
