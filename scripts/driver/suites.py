@@ -135,6 +135,11 @@ def fuzz(env: dict) -> list[Program]:
                    900, env)]
 
 
+def proof(env: dict) -> list[Program]:
+    """Bounded model checking of the pure rooms."""
+    return [script("tests/proof/proof.py", [], 3600, env)]
+
+
 def sanitized(programs: Callable) -> Callable[[dict], list[Program]]:
     """The programs of another suite, as the sanitizers build them."""
     return lambda env: [
@@ -159,6 +164,7 @@ SUITES = {
     "flood": Suite(flood, PLAIN),
     "fuzz": Suite(fuzz),
     # the rest of check-full
+    "proof": Suite(proof),
     "upstream": Suite(upstream.programs, PLAIN, upstream.targets),
     "sanitize-unit": Suite(sanitized(unit)),
     "sanitize-qtest": Suite(sanitized(qtest), SANITIZED, qtest_targets),

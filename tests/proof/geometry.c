@@ -32,6 +32,8 @@ void prove_check_of_block_size(void)
     const VirtIOMEMFault fault = virtio_mem_geometry_check(&geo, nondet_uint64());
 
     prove((fault == VIRTIO_MEM_FAULT_BLOCK_POWER) == !power);
+    possible(fault == VIRTIO_MEM_FAULT_BLOCK_POWER);
+    possible(fault == VIRTIO_MEM_FAULT_NONE);
 }
 
 /* The faults are looked for in this order; the first one counts. */
@@ -59,9 +61,12 @@ void prove_check(void)
             .usable_extent = nondet_uint64(),
         };
         const uint64_t page_size = nondet_uint64();
+        const VirtIOMEMFault fault = virtio_mem_geometry_check(&geo, page_size);
 
-        prove(virtio_mem_geometry_check(&geo, page_size) ==
-              fault_of(&geo, page_size));
+        prove(fault == fault_of(&geo, page_size));
+        possible(fault == VIRTIO_MEM_FAULT_NONE);
+        possible(fault == VIRTIO_MEM_FAULT_REGION_MANY);
+        possible(fault == VIRTIO_MEM_FAULT_ADDR_WRAP);
     }
 }
 
@@ -72,6 +77,7 @@ void prove_any_geometry(void)
         const VirtIOMEMGeometry any = any_geometry(shift);
 
         prove(fault_of(&any, 4096) == VIRTIO_MEM_FAULT_NONE);
+        possible(any.region_size > any.block_size);
     }
 }
 
@@ -86,6 +92,9 @@ void prove_check_size(void)
                         : !multiple(size, geo.block_size)
                         ? VIRTIO_MEM_FAULT_SIZE_ALIGN
                         : VIRTIO_MEM_FAULT_NONE));
+        possible(fault == VIRTIO_MEM_FAULT_SIZE_LARGE);
+        possible(fault == VIRTIO_MEM_FAULT_SIZE_ALIGN);
+        possible(fault == VIRTIO_MEM_FAULT_NONE && size);
     }
 }
 
@@ -99,6 +108,7 @@ void prove_blocks(void)
         prove(blocks >= 1 && blocks <= INT32_MAX);
         prove((Wide)blocks << shift == geo.region_size);
         prove(all.first == 0 && all.count == blocks);
+        possible(blocks == INT32_MAX);
     }
 }
 
@@ -117,6 +127,9 @@ void prove_usable(void)
         prove(!requested || usable == geo.region_size || usable >= wanted);
         prove(!requested || usable == requested ||
               usable - geo.block_size < wanted);
+        possible(requested && usable == wanted);
+        possible(requested && usable > wanted);
+        possible(requested && usable < wanted);
     }
 }
 
@@ -141,6 +154,8 @@ void prove_range_from_guest(void)
         prove(!ok || geo.addr.gpa + ((Wide)range.first << shift) == addr.gpa);
         prove(ok || (range.first == before.first &&
                      range.count == before.count));
+        possible(ok);
+        possible(!ok && addr.gpa > geo.addr.gpa && nb_blocks);
     }
 }
 
@@ -164,6 +179,9 @@ void prove_covering(void)
         prove(!span.size || (Wide)span.offset + span.size <= end);
         prove(!span.size ||
               end - ((Wide)span.offset + span.size) < geo.block_size);
+        possible(span.size && start < span.offset &&
+                 (Wide)span.offset + span.size < end);
+        possible(!span.size);
     }
 }
 
@@ -179,5 +197,6 @@ void prove_span(void)
         prove(span.offset == (Wide)range.first << shift);
         prove(span.size == (Wide)range.count << shift);
         prove(back.first == range.first && back.count == range.count);
+        possible(range.first && range.count);
     }
 }

@@ -7,8 +7,6 @@
 #include "qemu/osdep.h"
 #include "proof.h"
 
-#define WORD_BITS 64
-
 void *calloc(size_t n, size_t size);
 void free(void *p);
 
@@ -32,6 +30,19 @@ void g_assertion_message_expr(const char *domain, const char *file, int line,
 {
     __CPROVER_assert(false, "no g_assert() of a room fails");
     assume(false);
+}
+
+/* --- Bits --- */
+
+/* The one number of which this can be said. */
+int lowest_bit(unsigned long word)
+{
+    const int bit = nondet_int();
+
+    prove(word);    /* of 0 the compiler promises nothing */
+    assume(bit >= 0 && bit < WORD_BITS);
+    assume((word >> bit & 1) && !(word & (((unsigned long)1 << bit) - 1)));
+    return bit;
 }
 
 /* --- Values --- */
@@ -69,61 +80,4 @@ VirtIOMEMRange any_range(uint64_t count, uint64_t least)
     assume(range.first <= count && range.count <= count - range.first &&
            range.count >= least);
     return range;
-}
-
-VirtIOMEMBlocks any_blocks(unsigned words)
-{
-    VirtIOMEMBlocks blocks = {
-        .bitmap = calloc(words, sizeof(long)),
-        .count = nondet_uint64(),
-        .plugged = nondet_uint64(),
-    };
-
-    assume(blocks.bitmap);
-    assume(blocks.count > (words - 1) * WORD_BITS &&
-           blocks.count <= words * WORD_BITS && blocks.count <= MAX_BLOCKS);
-    for (unsigned i = 0; i < words; i++) {
-        blocks.bitmap[i] = nondet_word();
-    }
-    assume(!tail(&blocks));
-    return blocks;
-}
-
-bool block_is_plugged(const VirtIOMEMBlocks *blocks, uint64_t block)
-{
-    return blocks->bitmap[block / WORD_BITS] >> (block % WORD_BITS) & 1;
-}
-
-unsigned long tail(const VirtIOMEMBlocks *blocks)
-{
-    const unsigned used = blocks->count % WORD_BITS;
-
-    return used ? blocks->bitmap[blocks->count / WORD_BITS] >> used : 0;
-}
-
-uint64_t count_bits(const VirtIOMEMBlocks *blocks, unsigned words)
-{
-    uint64_t bits = 0;
-
-    for (unsigned i = 0; i < words; i++) {
-        bits += __builtin_popcountl(blocks->bitmap[i]);
-    }
-    return bits;
-}
-
-Found look_for(const VirtIOMEMBlocks *blocks, unsigned words,
-               VirtIOMEMRange range)
-{
-    Found found = { false, false };
-
-    for (uint64_t i = 0; i < words * WORD_BITS; i++) {
-        if (i >= range.first && i - range.first < range.count) {
-            if (block_is_plugged(blocks, i)) {
-                found.plugged = true;
-            } else {
-                found.unplugged = true;
-            }
-        }
-    }
-    return found;
 }

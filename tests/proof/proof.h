@@ -12,19 +12,18 @@
 #ifndef TESTS_PROOF_PROOF_H
 #define TESTS_PROOF_PROOF_H
 
-#include "virtio-mem-transition.h"
 #include "virtio-mem-protocol.h"
 
 /* Wide enough that nothing a guest sends can overflow it. */
 typedef unsigned __int128 Wide;
 
-/* Three words of the bitmap: a first, a whole one in between, a cut last. */
-#define MAX_BLOCKS 130
-#define MAX_WORDS 3
+#define WORD_BITS 64
 
 /* Block sizes that a device may have: 2^20 to 2^63. */
+#ifndef MIN_SHIFT
 #define MIN_SHIFT 20
 #define MAX_SHIFT 63
+#endif
 
 bool nondet_bool(void);
 uint8_t nondet_uint8(void);
@@ -37,6 +36,14 @@ unsigned long nondet_word(void);
 #define assume(condition_) __CPROVER_assume(condition_)
 #define prove(condition_) __CPROVER_assert(condition_, #condition_)
 
+/* cbmc must find a case of this, or the proof would be about nothing. */
+#define possible(condition_) \
+    __CPROVER_assert(!(condition_), "possible: " #condition_)
+
+/* In place of __builtin_ctzl() and __builtin_popcountl() in the rooms. */
+int lowest_bit(unsigned long word);
+int count_bits(unsigned long word);
+
 /*
  * Any geometry with blocks of 1 << @shift that virtio_mem_geometry_check()
  * finds no fault in: proof "geometry: what the check accepts" shows that
@@ -47,31 +54,7 @@ VirtIOMEMGeometry any_geometry(unsigned shift);
 /* Any multiple of the block that is at most @limit. */
 uint64_t any_size(unsigned shift, uint64_t limit);
 
-/*
- * Any number of blocks that take @words words, at most MAX_BLOCKS, and any bits
- * for them. Nothing is said about the count of those plugged.
- */
-VirtIOMEMBlocks any_blocks(unsigned words);
-
-#define FOREACH_WORDS(words_) \
-    for (unsigned words_ = 1; words_ <= MAX_WORDS; words_++)
-
 /* Any range inside @count blocks; with at least @least blocks. */
 VirtIOMEMRange any_range(uint64_t count, uint64_t least);
-
-bool block_is_plugged(const VirtIOMEMBlocks *blocks, uint64_t block);
-
-/* The bits after the last block. */
-unsigned long tail(const VirtIOMEMBlocks *blocks);
-
-uint64_t count_bits(const VirtIOMEMBlocks *blocks, unsigned words);
-
-/* What there is in @range, looked at block by block. */
-typedef struct Found {
-    bool plugged, unplugged;
-} Found;
-
-Found look_for(const VirtIOMEMBlocks *blocks, unsigned words,
-               VirtIOMEMRange range);
 
 #endif

@@ -1,6 +1,8 @@
 /*
- * virtio-mem, protocol: proofs for every request in every state of a device of
- * up to MAX_BLOCKS blocks
+ * virtio-mem, protocol: proofs for every request in every state of any device
+ *
+ * The rooms below are not run here: in their place stands what the proofs of
+ * geometry and blocks say about them, and that they are called as they must.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,11 +10,6 @@
 #include "qemu/osdep.h"
 #include "standard-headers/linux/virtio_mem.h"
 #include "proof.h"
-
-/* Which block size prove_decide() is about: 1 << SHIFT. */
-#ifndef SHIFT
-#define SHIFT MIN_SHIFT
-#endif
 
 /* --- The wire --- */
 
@@ -44,6 +41,7 @@ void prove_decode(void)
     prove(req.type == little_endian(wire, 2));
     prove(req.addr.gpa == little_endian(wire + 8, 8));
     prove(req.nb_blocks == little_endian(wire + 16, 2));
+    possible(req.type == 1 && req.addr.gpa > UINT32_MAX);
 }
 
 void prove_encode(void)
@@ -61,52 +59,84 @@ void prove_encode(void)
     prove(little_endian(wire, 2) == verdict.response);
     prove(little_endian(wire + 2, 6) == 0);
     prove(little_endian(wire + 8, 2) == verdict.state);
+    possible(wire[0] && wire[8]);
+}
+
+/* --- What other proofs say about the rooms below --- */
+
+static unsigned shift;      /* the block size is 1 << shift */
+static VirtIOMEMBlockState found;   /* in the range asked for, if it fits */
+
+static bool inside(const VirtIOMEMGeometry *geo, uint64_t usable_size,
+                   VirtIOMEMAddr addr, uint16_t nb_blocks)
+{
+    const Wide start = addr.gpa, base = geo->addr.gpa;
+
+    return start >= base && !(start & (((Wide)1 << shift) - 1)) && nb_blocks &&
+           start + ((Wide)nb_blocks << shift) <= base + usable_size;
+}
+
+bool virtio_mem_range_from_guest(const VirtIOMEMGeometry *geo,
+                                 uint64_t usable_size, VirtIOMEMAddr addr,
+                                 uint16_t nb_blocks, VirtIOMEMRange *range)
+{
+    prove(usable_size <= geo->region_size);
+    if (!inside(geo, usable_size, addr, nb_blocks)) {
+        return false;
+    }
+    range->first = (addr.gpa - geo->addr.gpa) >> shift;
+    range->count = nb_blocks;
+    return true;
+}
+
+VirtIOMEMSpan virtio_mem_range_span(const VirtIOMEMGeometry *geo,
+                                    VirtIOMEMRange range)
+{
+    prove(range.first <= geo->region_size >> shift &&
+          range.count <= (geo->region_size >> shift) - range.first);
+    return (VirtIOMEMSpan) { range.first << shift, range.count << shift };
+}
+
+VirtIOMEMBlockState virtio_mem_blocks_state(const VirtIOMEMBlocks *blocks,
+                                            VirtIOMEMRange range)
+{
+    prove(range.count && range.first <= blocks->count &&
+          range.count <= blocks->count - range.first);
+    return found;
 }
 
 /* --- The verdict --- */
 
 /* Every state that the rooms themselves allow, reachable or not. */
-static VirtIOMEMState any_state(unsigned words)
+static VirtIOMEMState any_state(const VirtIOMEMRequest *req)
 {
-    VirtIOMEMState state = {
-        .geo = any_geometry(SHIFT),
-        .blocks = any_blocks(words),
-    };
+    VirtIOMEMState state = { .geo = any_geometry(shift) };
+    const uint64_t count = state.geo.region_size >> shift;
 
-    assume(state.geo.region_size >> SHIFT == state.blocks.count);
-    state.usable_size = any_size(SHIFT, state.geo.region_size);
-    state.requested_size = any_size(SHIFT, state.usable_size);
+    state.usable_size = any_size(shift, state.geo.region_size);
+    state.requested_size = any_size(shift, state.usable_size);
+    state.blocks.count = count;
+    state.blocks.plugged = nondet_uint64();
+    assume(state.blocks.plugged <= count);
+    /* As many are plugged as what is found in the range allows. */
+    if (inside(&state.geo, state.usable_size, req->addr, req->nb_blocks)) {
+        assume(found != VIRTIO_MEM_BLOCKS_UNPLUGGED ||
+               state.blocks.plugged <= count - req->nb_blocks);
+        assume(found != VIRTIO_MEM_BLOCKS_PLUGGED ||
+               state.blocks.plugged >= req->nb_blocks);
+        assume(found != VIRTIO_MEM_BLOCKS_MIXED ||
+               (state.blocks.plugged && state.blocks.plugged < count));
+    }
     return state;
 }
 
-static bool inside(const VirtIOMEMState *state, const VirtIOMEMRequest *req)
-{
-    const Wide start = req->addr.gpa, base = state->geo.addr.gpa;
-
-    return start >= base && !(start & (((Wide)1 << SHIFT) - 1)) &&
-           req->nb_blocks &&
-           start + ((Wide)req->nb_blocks << SHIFT) <= base + state->usable_size;
-}
-
-/*
- * Of the count of plugged blocks only this is used: those that are not in
- * @range fit beside it, if none in it is plugged. More counts than can be are
- * allowed then, which is no harm, and counting bits is hard for a solver.
- */
-static bool may_be_count(uint64_t plugged, const VirtIOMEMBlocks *blocks,
-                         VirtIOMEMRange range, Found found)
-{
-    return plugged <= blocks->count - (found.plugged ? 0 : range.count) &&
-           (plugged || !found.plugged);
-}
-
-static bool is_error(const VirtIOMEMRequest *req, bool fits, Found found)
+static bool is_error(const VirtIOMEMRequest *req, bool fits)
 {
     switch (req->type) {
     case VIRTIO_MEM_REQ_PLUG:
-        return !fits || found.plugged;
+        return !fits || found != VIRTIO_MEM_BLOCKS_UNPLUGGED;
     case VIRTIO_MEM_REQ_UNPLUG:
-        return !fits || found.unplugged;
+        return !fits || found != VIRTIO_MEM_BLOCKS_PLUGGED;
     case VIRTIO_MEM_REQ_STATE:
         return !fits;
     default:
@@ -116,11 +146,11 @@ static bool is_error(const VirtIOMEMRequest *req, bool fits, Found found)
 
 static uint16_t expected_response(const VirtIOMEMRequest *req,
                                   const VirtIOMEMState *state, bool busy,
-                                  bool fits, Found found)
+                                  bool fits)
 {
     const Wide after = (Wide)state->blocks.plugged + req->nb_blocks;
 
-    if (is_error(req, fits, found)) {
+    if (is_error(req, fits)) {
         return VIRTIO_MEM_RESP_ERROR;
     }
     if (busy && (req->type == VIRTIO_MEM_REQ_PLUG ||
@@ -130,7 +160,7 @@ static uint16_t expected_response(const VirtIOMEMRequest *req,
         return VIRTIO_MEM_RESP_BUSY;
     }
     if (req->type == VIRTIO_MEM_REQ_PLUG &&
-        after << SHIFT > state->requested_size) {
+        after << shift > state->requested_size) {
         return VIRTIO_MEM_RESP_NACK;
     }
     return VIRTIO_MEM_RESP_ACK;
@@ -147,7 +177,7 @@ static VirtIOMEMAction expected_action(const VirtIOMEMRequest *req)
 
 static void prove_verdict(const VirtIOMEMState *state,
                           const VirtIOMEMRequest *req, bool fits,
-                          Found found, const VirtIOMEMVerdict *verdict)
+                          const VirtIOMEMVerdict *verdict)
 {
     const bool ack = verdict->response == VIRTIO_MEM_RESP_ACK;
     const bool range_used = verdict->action == VIRTIO_MEM_ACTION_PLUG ||
@@ -157,46 +187,47 @@ static void prove_verdict(const VirtIOMEMState *state,
           (ack ? expected_action(req) : VIRTIO_MEM_ACTION_NONE));
     prove(verdict->state ==
           (!ack || req->type != VIRTIO_MEM_REQ_STATE ? 0
-           : !found.plugged ? VIRTIO_MEM_STATE_UNPLUGGED
-           : !found.unplugged ? VIRTIO_MEM_STATE_PLUGGED
+           : found == VIRTIO_MEM_BLOCKS_UNPLUGGED ? VIRTIO_MEM_STATE_UNPLUGGED
+           : found == VIRTIO_MEM_BLOCKS_PLUGGED ? VIRTIO_MEM_STATE_PLUGGED
            : VIRTIO_MEM_STATE_MIXED));
     prove(!range_used || (fits && verdict->range.count == req->nb_blocks));
     prove(!range_used ||
-          state->geo.addr.gpa + ((Wide)verdict->range.first << SHIFT) ==
+          state->geo.addr.gpa + ((Wide)verdict->range.first << shift) ==
           req->addr.gpa);
     prove(verdict->action != VIRTIO_MEM_ACTION_PLUG ||
           (Wide)virtio_mem_plugged_size(state) +
-          ((Wide)verdict->range.count << SHIFT) <= state->requested_size);
-}
-
-static void prove_decide_words(unsigned words)
-{
-    VirtIOMEMState state = any_state(words);
-    const VirtIOMEMRequest req = {
-        .type = nondet_uint16(),
-        .addr.gpa = nondet_uint64(),
-        .nb_blocks = nondet_uint16(),
-    };
-    const bool busy = nondet_bool();
-    const bool fits = inside(&state, &req);
-    const VirtIOMEMRange range = {
-        .first = fits ? (req.addr.gpa - state.geo.addr.gpa) >> SHIFT : 0,
-        .count = fits ? req.nb_blocks : 0,
-    };
-    const Found found = look_for(&state.blocks, words, range);
-    VirtIOMEMVerdict verdict;
-
-    assume(may_be_count(state.blocks.plugged, &state.blocks, range, found));
-    verdict = virtio_mem_decide(&req, &state, busy);
-    prove(verdict.response ==
-          expected_response(&req, &state, busy, fits, found));
-    prove_verdict(&state, &req, fits, found, &verdict);
-    virtio_mem_blocks_cleanup(&state.blocks);
+          ((Wide)verdict->range.count << shift) <= state->requested_size);
 }
 
 void prove_decide(void)
 {
-    FOREACH_WORDS(words) {
-        prove_decide_words(words);
+    for (shift = MIN_SHIFT; shift <= MAX_SHIFT; shift++) {
+        const VirtIOMEMRequest req = {
+            .type = nondet_uint16(),
+            .addr.gpa = nondet_uint64(),
+            .nb_blocks = nondet_uint16(),
+        };
+        const int any = nondet_int();
+        const bool busy = nondet_bool();
+        VirtIOMEMState state;
+        VirtIOMEMVerdict verdict;
+        bool fits;
+
+        assume(any == VIRTIO_MEM_BLOCKS_UNPLUGGED ||
+               any == VIRTIO_MEM_BLOCKS_PLUGGED ||
+               any == VIRTIO_MEM_BLOCKS_MIXED);
+        found = any;
+        state = any_state(&req);
+        fits = inside(&state.geo, state.usable_size, req.addr, req.nb_blocks);
+        verdict = virtio_mem_decide(&req, &state, busy);
+        prove(verdict.response ==
+              expected_response(&req, &state, busy, fits));
+        prove_verdict(&state, &req, fits, &verdict);
+        possible(verdict.response == VIRTIO_MEM_RESP_ACK);
+        possible(verdict.response == VIRTIO_MEM_RESP_NACK);
+        possible(verdict.response == VIRTIO_MEM_RESP_BUSY);
+        possible(verdict.response == VIRTIO_MEM_RESP_ERROR && fits);
+        possible(verdict.action == VIRTIO_MEM_ACTION_UNPLUG);
+        possible(verdict.state == VIRTIO_MEM_STATE_MIXED);
     }
 }
