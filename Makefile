@@ -22,7 +22,7 @@ help:
 	@echo 'make check   build and run the tests that gate a change; SUITES="unit qtest"'
 	@echo '             runs only those; SANITIZE=1 runs unit, qtest and guest with'
 	@echo '             address and undefined-behaviour sanitizers'
-	@echo 'make check-full  all tests, QEMU'"'"'s own and the sanitizers included'
+	@echo 'make check-full  all tests: also QEMU'"'"'s own, proofs, sanitizers'
 	@echo 'make flood   time the monitor under a flooding guest, ours beside stock'
 	@echo 'make fuzz    fuzz the pure rooms and the whole device; SECONDS=60 instead of 600'
 	@echo 'make coverage  show which lines of the device the tests reach'
