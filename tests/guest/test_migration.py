@@ -200,6 +200,41 @@ class Waiting(MigrationCase):
             self.assert_goes_on()
 
 
+    def test_a_reboot_meanwhile(self):
+        """The new kernel has to unplug first, and that has to wait, too."""
+        with self.killing_on_failure():
+            self.traveller.set_out(**{"max-bandwidth": SLOW})
+            vm = self.traveller.vm
+            wait_migration(vm, "active")
+            vm.cmd("system_reset")
+            vm.wait_ready()
+            time.sleep(1)
+            self.assertEqual(vm.sizes(), {"vm0": PLUGGED}, "sizes meanwhile")
+            vm.cmd("migrate-set-parameters", **{"max-bandwidth": FAST})
+            self.traveller.arrive()
+            vm = self.traveller.vm
+            vm.until(True, lambda: vm.sizes()["vm0"] < PLUGGED,
+                     "that memory was unplugged", PROMPT)
+            vm.wait_sizes(vm0=PLUGGED)
+
+
+class Prealloc(MigrationCase):
+    """Memory that is populated before RAM comes, and that a file has."""
+
+    arguments = ("-m", "512M,maxmem=20G", "-object",
+                 "memory-backend-memfd,id=mem0,size=8G,reserve=off", "-device",
+                 "virtio-mem-pci,id=vm0,memdev=mem0,prealloc=on")
+
+    def test_precopy(self):
+        self.assert_moves()
+
+    def test_postcopy(self):
+        self.assert_moves(capabilities=("postcopy-ram",))
+
+    def test_multifd(self):
+        self.assert_moves(capabilities=("multifd",))
+
+
 class Sparse(unittest.TestCase):
     """What is unplugged is not sent, saved, dumped or touched."""
 

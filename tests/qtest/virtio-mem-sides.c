@@ -1,0 +1,220 @@
+/*
+ * virtio-mem: the two sides of a migration
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "qobject/qjson.h"
+#include "virtio-mem-sides.h"
+
+#define DEVFN QPCI_DEVFN(4, 0)
+#define LOAD_TIMEOUT_US (60 * 1000 * 1000)
+
+char *command_line(const char *machine, const char *memory,
+                          const char *options, const char *more)
+{
+    return g_strdup_printf("-machine %s -nodefaults -m 32M,maxmem=64G"
+                           " -object memory-backend-ram,id=boot,size=32M"
+                           " -numa node,nodeid=0,memdev=boot"
+                           " -numa node,nodeid=1%s"
+                           " -device virtio-mem-pci,id=" QVIRTIO_MEM_ID
+                           ",memdev=mem0,node=1,block-size=2M,addr=04.0%s %s",
+                           machine, memory, options, more);
+}
+
+QVirtioMEM *turn_to(Side *side)
+{
+    global_qtest = side->qs->qts;
+    return &side->mem;
+}
+
+void look_at_device(Side *side)
+{
+    side->pci = virtio_pci_new(side->qs->pcibus, &(QPCIAddress) {
+        .devfn = DEVFN,
+    });
+    side->mem.vdev = &side->pci->vdev;
+    side->mem.alloc = &side->qs->alloc;
+    qvirtio_pci_device_enable(side->pci);
+}
+
+Side *boot(const char *machine, const char *memory, const char *options,
+                  const char *more)
+{
+    g_autofree char *line = command_line(machine, memory, options, more);
+    Side *side = g_new0(Side, 1);
+
+    side->qs = qtest_pc_boot("%s", line);
+    turn_to(side);
+    return side;
+}
+
+Side *source(const char *machine)
+{
+    Side *side = boot(machine, MEMORY, "", "");
+
+    look_at_device(side);
+    qvirtio_start_device(side->mem.vdev);
+    qvirtio_mem_start(&side->mem, qvirtio_mem_usable_features(&side->mem));
+    return side;
+}
+
+Side *destination(const char *machine, const char *options,
+                         const char *more)
+{
+    g_autofree char *incoming = g_strdup_printf("-incoming defer %s", more);
+
+    return boot(machine, MEMORY, options, incoming);
+}
+
+void leave(Side *side)
+{
+    turn_to(side);
+    if (side->mem.vq) {
+        qvirtqueue_cleanup(side->mem.vdev->bus, side->mem.vq, side->mem.alloc);
+    }
+    if (side->pci) {
+        qvirtio_pci_device_disable(side->pci);
+        g_free(side->pci->pdev);
+        g_free(side->pci);
+    }
+    qtest_shutdown(side->qs);
+    g_free(side);
+}
+
+static char *status_of(const char *command)
+{
+    g_autofree char *text = g_strdup_printf("{ 'execute': '%s' }", command);
+    QDict *rsp = qtest_qmp(global_qtest, "%p", qobject_from_json(text, NULL));
+    char *status = g_strdup(
+        qdict_get_try_str(qdict_get_qdict(rsp, "return"), "status"));
+
+    qobject_unref(rsp);
+    return status;
+}
+
+void wait_for(const char *command, const char *wanted)
+{
+    const gint64 end = g_get_monotonic_time() + LOAD_TIMEOUT_US;
+
+    for (;;) {
+        g_autofree char *status = status_of(command);
+
+        if (!g_strcmp0(status, wanted)) {
+            return;
+        }
+        g_assert_cmpstr(status, !=, "failed");
+        g_assert_cmpstr(status, !=, "completed");
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(1000);
+    }
+}
+
+void set_bandwidth(uint64_t bytes)
+{
+    qtest_qmp_assert_success(global_qtest,
+                             "{ 'execute': 'migrate-set-parameters',"
+                             "  'arguments': { 'max-bandwidth': %" PRIu64
+                             " } }", bytes);
+}
+
+static void start_migration(const char *command, const char *path)
+{
+    g_autofree char *uri = g_strconcat("file:", path, NULL);
+
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': %s,"
+                             "  'arguments': { 'uri': %s } }", command, uri);
+}
+
+void save(Side *side, const char *path)
+{
+    turn_to(side);
+    set_bandwidth(1 * GiB);
+    start_migration("migrate", path);
+    wait_for("query-migrate", "completed");
+}
+
+void load(Side *side, const char *path)
+{
+    turn_to(side);
+    start_migration("migrate-incoming", path);
+    wait_for("query-migrate", "completed");
+    look_at_device(side);
+}
+
+void load_fails(const char *path)
+{
+    g_autofree char *uri = g_strconcat("file:", path, NULL);
+
+    qtest_qmp_assert_success(global_qtest,
+                             "{ 'execute': 'migrate-incoming', 'arguments':"
+                             "  { 'uri': %s, 'exit-on-error': false } }", uri);
+    wait_for("query-migrate", "failed");
+}
+
+QVirtioMEM *restart_driver(Side *side)
+{
+    qvirtio_start_device(side->mem.vdev);
+    qvirtio_mem_start(&side->mem, qvirtio_mem_usable_features(&side->mem));
+    return turn_to(side);
+}
+
+void migrate_slowly(const char *path)
+{
+    set_bandwidth(1000);
+    start_migration("migrate", path);
+    wait_for("query-migrate", "active");
+}
+
+void cancel(void)
+{
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'migrate_cancel' }");
+    wait_for("query-migrate", "cancelled");
+}
+
+char *temporary_file(void)
+{
+    char *path = NULL;
+    const int fd = g_file_open_tmp("virtio-mem-XXXXXX", &path, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    return path;
+}
+
+void add_snapshot_disk(const char *path)
+{
+    QDict *job;
+    const gint64 end = g_get_monotonic_time() + LOAD_TIMEOUT_US;
+
+    qtest_qmp_assert_success(global_qtest,
+        "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'file',"
+        "  'node-name': 'file', 'filename': %s } }", path);
+    qtest_qmp_assert_success(global_qtest,
+        "{ 'execute': 'blockdev-create', 'arguments': { 'job-id': 'format',"
+        "  'options': { 'driver': 'qcow2', 'file': 'file',"
+        "               'size': 1048576 } } }");
+    do {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        job = qtest_qmp(global_qtest, "{ 'execute': 'job-dismiss',"
+                        "  'arguments': { 'id': 'format' } }");
+        if (!qdict_haskey(job, "return")) {
+            qobject_unref(job);
+            job = NULL;
+            g_usleep(1000);
+        }
+    } while (!job);
+    qobject_unref(job);
+    qtest_qmp_assert_success(global_qtest,
+        "{ 'execute': 'blockdev-add', 'arguments': { 'driver': 'qcow2',"
+        "  'node-name': 'disk', 'file': 'file' } }");
+}
+
+void hmp(const char *line)
+{
+    g_autofree char *answer = qtest_hmp(global_qtest, "%s", line);
+
+    g_assert_cmpstr(answer, ==, "");
+}
