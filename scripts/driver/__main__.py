@@ -66,6 +66,12 @@ def flood() -> None:
     become("tests/flood/flood.py")
 
 
+def bench() -> None:
+    """Build both devices and compare what migrations cost."""
+    qemu.build_stock()
+    start("bench/migration.py")
+
+
 def fuzz() -> None:
     """Fuzz the pure rooms and the whole device for SECONDS."""
     qemu.prepare()
@@ -82,7 +88,7 @@ def coverage() -> int:
 VERBS = {
     "build": build, "stock": stock, "guest": guest, "check": check,
     "check-full": check_full, "coverage": coverage, "flood": flood,
-    "fuzz": fuzz,
+    "fuzz": fuzz, "bench": bench,
     "demo": lambda: start("tests/guest/demo.py"),
     "run": lambda: start("tests/guest/run.py"),
 }

@@ -165,6 +165,21 @@ static _Noreturn void populate(void)
     }
 }
 
+/* Plug every second block of the region, and that is all. */
+static _Noreturn void plug_board(void)
+{
+    const uint64_t block = config->block_size;
+
+    for (uint64_t offset = 0; offset < config->region_size;
+         offset += 2 * block) {
+        fill(0, VIRTIO_MEM_REQ_PLUG, config->addr + offset, block);
+        submit(0);
+        *doorbell = 0;
+        take();
+    }
+    stop(1);
+}
+
 /* --- the two processors ------------------------------------------------ */
 
 static void start_second_processor(void)
@@ -213,6 +228,7 @@ void first_processor(void)
         case 'c':               /* control: another device's register */
         case 'd':               /* doorbell: kicks, but no requests */
         case 'm':               /* memory */
+        case 'b':               /* board */
             break;
         case 'u':               /* unplug-all */
             fill(slot, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
@@ -227,6 +243,9 @@ void first_processor(void)
         default:
             stop(NO_MODE);
         }
+    }
+    if (what == 'b') {
+        plug_board();
     }
     COUNTERS->stage = 1;
     if (what == 'i') {

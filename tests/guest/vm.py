@@ -91,7 +91,7 @@ class VM(QEMUMachine):
         with theirs:
             os.set_inheritable(theirs.fileno(), True)
             self.add_args(
-                *base_arguments(self.append),
+                *self.system(),
                 "-chardev", f"file,id=console,path={self.console_log}",
                 "-serial", "chardev:console",
                 "-chardev", f"socket,id=agent,fd={theirs.fileno()}",
@@ -104,6 +104,10 @@ class VM(QEMUMachine):
                     "QEMU to start", (failure.output or "").strip()
                     or str(failure).strip())) from None
         self._qmp.settimeout(QMP_TIMEOUT)
+
+    def system(self) -> list[str]:
+        """The arguments that make it boot something."""
+        return base_arguments(self.append)
 
     def stop(self, kill: bool) -> None:
         """End QEMU; unless it is killed, it has to end as it should."""
