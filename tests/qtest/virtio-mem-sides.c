@@ -156,6 +156,9 @@ void load_fails(const char *path)
 
 QVirtioMEM *restart_driver(Side *side)
 {
+    if (side->mem.vq) {
+        qvirtqueue_cleanup(side->mem.vdev->bus, side->mem.vq, side->mem.alloc);
+    }
     qvirtio_start_device(side->mem.vdev);
     qvirtio_mem_start(&side->mem, qvirtio_mem_usable_features(&side->mem));
     return turn_to(side);
