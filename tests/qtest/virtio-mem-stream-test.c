@@ -91,10 +91,9 @@ static void stream_free(Stream *s)
 }
 
 /* A QEMU that loads it ends by itself, with status 1 and this message. */
-static void assert_refused(const Stream *s, const char *machine,
-                           const char *message)
+static void assert_refused_by(const Stream *s, const char *line,
+                              const char *message)
 {
-    g_autofree char *line = command_line(machine, MEMORY, "", "");
     g_autofree char *command = NULL, *output = NULL;
     int status;
 
@@ -108,6 +107,45 @@ static void assert_refused(const Stream *s, const char *machine,
     g_assert_true(WIFEXITED(status));
     g_assert_cmpint(WEXITSTATUS(status), ==, 1);
     g_assert_nonnull(strstr(output, message));
+}
+
+static void assert_refused(const Stream *s, const char *machine,
+                           const char *message)
+{
+    g_autofree char *line = command_line(machine, MEMORY, "", "");
+
+    assert_refused_by(s, line, message);
+}
+
+typedef struct Difference {
+    const char *memory;
+    const char *options;
+    const char *message;
+} Difference;
+
+/* A smaller or larger backend is already refused with RAM. */
+static const Difference differences[] = {
+    { MEMORY, ",memaddr=0x180000000", "'memaddr' differs:"
+      " 0x100000000 in the stream, 0x180000000 here" },
+    { MEMORY, ",block-size=4M", "'block-size' differs:"
+      " 0x200000 in the stream, 0x400000 here" },
+    { MEMORY, ",node=0", "'node' differs: 0x1 in the stream, 0x0 here" },
+    { " -object memory-backend-ram,id=mem0,size=8G", "",
+      "Size mismatch: " PLACE "mem0: 0x400000000 != 0x200000000" },
+};
+
+static void configured_differently(const void *machine)
+{
+    Stream *s = stream(machine);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(differences); i++) {
+        const Difference *d = &differences[i];
+        g_autofree char *line = command_line(machine, d->memory, d->options,
+                                             "");
+
+        assert_refused_by(s, line, d->message);
+    }
+    stream_free(s);
 }
 
 typedef enum Field { ADDR, REGION_SIZE, BLOCK_SIZE, NODE, PLUGGED, BITMAP,
@@ -393,6 +431,7 @@ int main(int argc, char **argv)
         const char *name;
         void (*function)(const void *);
     } tests[] = {
+        { "configured-differently", configured_differently },
         { "corrupted", corrupted },
         { "truncated", truncated },
         { "random-damage", random_damage },
