@@ -33,7 +33,7 @@ class Verdict(unittest.TestCase):
 
     def test_a_case_that_is_impossible(self):
         text = GOOD.replace("FAILURE", "SUCCESS")
-        self.assertEqual(proof.judge(text + "x", 10)[0],
+        self.assertEqual(proof.judge(text, 0)[0],
                          "no case found: possible: a")
 
     def test_without_a_case(self):

@@ -188,7 +188,7 @@ def judge(text: str, status: int) -> tuple[str, int]:
     if status in (-signal.SIGXCPU, -signal.SIGKILL):
         wrong.insert(0, f"no end within {SECONDS} s of a processor")
     elif status != 10:
-        wrong.insert(0, f"cbmc ended with {status}")
+        wrong.append(f"cbmc ended with {status}")
     elif not cases or not checks:
         wrong.append("nothing is proved, or not shown to be possible")
     return (wrong or [""])[0], len(checks)
