@@ -9,6 +9,7 @@ from support import PROJECT, ScratchCase
 
 sys.path.insert(0, str(PROJECT / "tests" / "fuzz"))
 import libfuzzer  # noqa: E402
+import streams  # noqa: E402
 
 CALM = """\
 #100	INITED cov: 7 ft: 9
@@ -83,6 +84,28 @@ exit 77
         self.assertTrue(first.finding.exists())
         second = libfuzzer.run(fuzzer, 1, self.scratch, work)
         self.assertEqual(second.problem, "ERROR: the same again")
+
+
+class Streams(unittest.TestCase):
+    """Loads of damaged migration streams."""
+
+    TEXT = ("# VIRTIO_MEM_SEED=11 VIRTIO_MEM_LOADS=5000\n"
+            "# 1700 of 5000 loaded\nok 1 /x/one/random-damage\n"
+            "# VIRTIO_MEM_SEED=12 VIRTIO_MEM_LOADS=5000\n"
+            "# 1800 of 5000 loaded\nok 2 /x/two/random-damage\n")
+
+    def test_counts(self):
+        outcome = streams.judge(self.TEXT, 0, 9.0)
+        self.assertEqual(outcome, streams.Outcome(10000, 3500, 9.0,
+                                                  ["11", "12"], ""))
+
+    def test_too_few(self):
+        self.assertEqual(streams.judge("# 3 of 5000 loaded\n", 0, 9.0).problem,
+                         "loaded 5000 streams instead of 10000")
+
+    def test_crash(self):
+        self.assertEqual(streams.judge(self.TEXT, -6, 9.0).problem,
+                         "ended with -6")
 
 
 if __name__ == "__main__":
