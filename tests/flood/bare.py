@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One QEMU with the flooding guest, and a monitor that is quick to ask.
+"""One QEMU with a guest without a kernel, and a monitor that is quick to ask.
 
 QEMU's own Python library for the monitor takes longer for a question than QEMU
 does; here a question is one write and one read.
@@ -74,7 +74,7 @@ class VM:
         except OSError:
             line = ""
         if not line:
-            raise ui.Fail("QEMU ended under the flood with status "
+            raise ui.Fail("QEMU ended with status "
                           f"{self.child.wait()}: see {ui.shown(self.log)}")
         return json.loads(line)
 

@@ -21,7 +21,7 @@ sys.path.insert(0, str(DRIVER))
 import paths  # noqa: E402  pylint: disable=wrong-import-position
 import ui  # noqa: E402  pylint: disable=wrong-import-position
 import image  # noqa: E402  pylint: disable=wrong-import-position
-from vm import VM, NoAnswer  # noqa: E402  pylint: disable=wrong-import-position
+from bare import VM, NoAnswer  # noqa: E402  pylint: disable=wrong-import-position
 
 CASES = {
     "idle": "the guest does nothing",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Build the flooding guest: a flat image that QEMU's -kernel starts.
+"""Build a guest without a kernel: a flat image that QEMU's -kernel starts.
 
 It is a program without a system around it, because any kernel in between would
 slow the flood down; building it takes a second and only the compiler.
@@ -11,8 +11,7 @@ import paths
 import ui
 
 HERE = Path(__file__).resolve().parent
-BUILD = paths.BUILD / "flood"
-IMAGE = BUILD / "flood.bin"
+IMAGE = paths.BUILD / "flood" / "flood.bin"
 LOG = paths.LOGS / "flood-build.log"
 
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-m64",
@@ -20,15 +19,15 @@ FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-m64",
          "-fno-stack-protector", "-fcf-protection=none")
 
 
-def build() -> Path:
-    """Have the image; return where it is."""
+def build(source: Path = HERE / "guest.c", image: Path = IMAGE) -> Path:
+    """Have the image of a guest, the flooding one if no other is named."""
     LOG.unlink(missing_ok=True)
-    BUILD.mkdir(parents=True, exist_ok=True)
+    image.parent.mkdir(parents=True, exist_ok=True)
     objects = []
-    for source in (HERE / "start.S", HERE / "guest.c"):
-        objects.append(BUILD / f"{source.stem}.o")
-        ui.run(["gcc", *FLAGS, "-c", source, "-o", objects[-1]], log=LOG,
-               what="building the flooding guest")
-    ui.run(["ld", "-T", HERE / "guest.ld", "--oformat", "binary", "-o", IMAGE,
-            *objects], log=LOG, what="linking the flooding guest")
-    return IMAGE
+    for part in (HERE / "start.S", source):
+        objects.append(image.with_name(f"{image.stem}-{part.stem}.o"))
+        ui.run(["gcc", *FLAGS, "-I", HERE, "-c", part, "-o", objects[-1]],
+               log=LOG, what=f"building {ui.shown(part)}")
+    ui.run(["ld", "-T", HERE / "guest.ld", "--oformat", "binary", "-o", image,
+            *objects], log=LOG, what=f"linking {ui.shown(image)}")
+    return image
