@@ -129,12 +129,13 @@ int virtio_mem_backing_discard(HostMemoryBackend *backend, VirtIOMEMSpan span)
 }
 
 int virtio_mem_backing_populate(HostMemoryBackend *backend, VirtIOMEMSpan span,
-                                Error **errp)
+                                unsigned threads, Error **errp)
 {
     char *area = (char *)memory_region_get_ram_ptr(&backend->mr) + span.offset;
 
     if (!qemu_prealloc_mem(memory_region_get_fd(&backend->mr), area, span.size,
-                           backend->prealloc_threads, NULL, false, errp)) {
+                           threads ? MIN(threads, INT_MAX) : INT_MAX,
+                           backend->prealloc_context, false, errp)) {
         return -ENOMEM;
     }
     return 0;

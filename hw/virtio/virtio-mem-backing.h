@@ -58,10 +58,12 @@ bool virtio_mem_backing_has_zero_page(HostMemoryBackend *backend);
 int virtio_mem_backing_discard(HostMemoryBackend *backend, VirtIOMEMSpan span);
 
 /*
- * Fault in the host memory of @span for writing.
+ * Fault in the host memory of @span for writing, with up to @threads threads,
+ * or as many as there are CPUs when it is 0. The memory policy and the thread
+ * context of @backend are heeded.
  * Returns 0, or -ENOMEM and sets @errp; part of @span may then be populated.
  */
 int virtio_mem_backing_populate(HostMemoryBackend *backend, VirtIOMEMSpan span,
-                                Error **errp);
+                                unsigned threads, Error **errp);
 
 #endif

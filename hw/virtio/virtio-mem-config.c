@@ -16,6 +16,7 @@
 #include "trace.h"
 #include "virtio-mem-backing.h"
 #include "virtio-mem-config.h"
+#include "virtio-mem-effects.h"
 #include "virtio-mem-live.h"
 
 /*
@@ -144,8 +145,9 @@ bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
     return true;
 }
 
-bool virtio_mem_check_unplug(const VirtIOMEM *vmem, Error **errp)
+bool virtio_mem_check_unplug(VirtIOMEM *vmem, Error **errp)
 {
+    virtio_mem_device_drain(vmem);
     if (!vmem->live->unplugged_inaccessible) {
         error_setg(errp, "virtio-mem device cannot get unplugged while"
                    " '" VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP "' != 'on'");
@@ -388,6 +390,8 @@ static const Property virtio_mem_properties[] = {
     DEFINE_PROP_LINK(VIRTIO_MEM_MEMDEV_PROP, VirtIOMEM, memdev,
                      TYPE_MEMORY_BACKEND, HostMemoryBackend *),
     DEFINE_PROP_BOOL(VIRTIO_MEM_PREALLOC_PROP, VirtIOMEM, prealloc, false),
+    DEFINE_PROP_UINT32(VIRTIO_MEM_PREALLOC_THREADS_PROP, VirtIOMEM,
+                       prealloc_threads, 0),
 #ifdef VIRTIO_MEM_LEGACY_GUESTS
     DEFINE_PROP_ON_OFF_AUTO(VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP, VirtIOMEM,
                             unplugged_inaccessible, ON_OFF_AUTO_ON),

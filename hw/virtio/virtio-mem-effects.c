@@ -5,13 +5,47 @@
  */
 
 #include "qemu/osdep.h"
-#include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/units.h"
 #include "trace.h"
 #include "virtio-mem-backing.h"
 #include "virtio-mem-config.h"
 #include "virtio-mem-effects.h"
 #include "virtio-mem-live.h"
+
+/* What is done at once: a thread would take longer than that. */
+#define VIRTIO_MEM_LITTLE (4 * MiB)
+
+/* --- host memory --------------------------------------------------------- */
+
+/* Any thread. What could be had before memory ran out goes back to the host. */
+static int populate(VirtIOMEM *vmem, VirtIOMEMSpan span, Error **errp)
+{
+    const int ret = virtio_mem_backing_populate(vmem->memdev, span,
+                                                vmem->prealloc_threads, errp);
+
+    if (ret) {
+        virtio_mem_backing_discard(vmem->memdev, span);
+    }
+    return ret;
+}
+
+/* Takes @err. */
+static void report_populate(VirtIOMEM *vmem, Error *err)
+{
+    VirtIOMEMWakeup *wakeup = &vmem->live->wakeup;
+
+    if (!err) {
+        virtio_mem_wakeup_no_shortage(wakeup);
+        return;
+    }
+    if (virtio_mem_wakeup_after_shortage(wakeup)) {
+        warn_report("virtio-mem: memory backend '%s' ran out of memory: %s",
+                    object_get_canonical_path_component(OBJECT(vmem->memdev)),
+                    error_get_pretty(err));
+    }
+    error_free(err);
+}
 
 static int effect_populate(void *opaque, VirtIOMEMSpan span)
 {
@@ -22,17 +56,8 @@ static int effect_populate(void *opaque, VirtIOMEMSpan span)
     if (!vmem->prealloc) {
         return 0;
     }
-    ret = virtio_mem_backing_populate(vmem->memdev, span, &err);
-    if (ret) {
-        /* What could be had before memory ran out goes back to the host. */
-        virtio_mem_backing_discard(vmem->memdev, span);
-        warn_report_once("virtio-mem: memory backend '%s' ran out of memory:"
-                         " %s",
-                         object_get_canonical_path_component(
-                             OBJECT(vmem->memdev)),
-                         error_get_pretty(err));
-        error_free(err);
-    }
+    ret = populate(vmem, span, &err);
+    report_populate(vmem, err);
     return ret;
 }
 
@@ -42,6 +67,42 @@ static int effect_discard(void *opaque, VirtIOMEMSpan span)
 
     return virtio_mem_backing_discard(vmem->memdev, span);
 }
+
+/* On the worker's thread. */
+static int operation_work(void *opaque)
+{
+    VirtIOMEM *vmem = opaque;
+    VirtIOMEMOperation *op = &vmem->live->operation;
+
+    return op->populate ? populate(vmem, op->span, &op->err)
+                        : virtio_mem_backing_discard(vmem->memdev, op->span);
+}
+
+static int work_later(VirtIOMEM *vmem, bool populate, VirtIOMEMSpan span)
+{
+    VirtIOMEMOperation *op = &vmem->live->operation;
+
+    op->populate = populate;
+    op->span = span;
+    virtio_mem_worker_start(&op->worker);
+    return VIRTIO_MEM_PENDING;
+}
+
+static int effect_populate_later(void *opaque, VirtIOMEMSpan span)
+{
+    VirtIOMEM *vmem = opaque;
+
+    return !vmem->prealloc || span.size <= VIRTIO_MEM_LITTLE ?
+           effect_populate(vmem, span) : work_later(vmem, true, span);
+}
+
+static int effect_discard_later(void *opaque, VirtIOMEMSpan span)
+{
+    return span.size <= VIRTIO_MEM_LITTLE ? effect_discard(opaque, span)
+                                          : work_later(opaque, false, span);
+}
+
+/* --- the others ---------------------------------------------------------- */
 
 static int effect_announce(void *opaque, VirtIOMEMSpan span)
 {
@@ -62,7 +123,7 @@ static void effect_observe(void *opaque, const char *step, bool undo, int ret)
     trace_virtio_mem_step(opaque, step, undo ? "undo" : "do", ret);
 }
 
-static const VirtIOMEMEffects virtio_mem_effects = {
+static const VirtIOMEMEffects effects_now = {
     .populate = effect_populate,
     .discard = effect_discard,
     .announce = effect_announce,
@@ -70,51 +131,130 @@ static const VirtIOMEMEffects virtio_mem_effects = {
     .observe = effect_observe,
 };
 
-void virtio_mem_effects_init(VirtIOMEM *vmem, VirtIOMEMLive *live)
-{
-    live->transition = (VirtIOMEMTransition) {
-        .effects = &virtio_mem_effects,
-        .opaque = vmem,
-        .geo = &live->state.geo,
-        .blocks = &live->state.blocks,
-    };
-}
+static const VirtIOMEMEffects effects_later = {
+    .populate = effect_populate_later,
+    .discard = effect_discard_later,
+    .announce = effect_announce,
+    .retract = effect_retract,
+    .observe = effect_observe,
+};
+
+/* --- operations ---------------------------------------------------------- */
 
 /* A driver that reads the size in two halves has to see that it changed. */
-static int spread_news(VirtIOMEM *vmem, int ret)
+static void spread_news(VirtIOMEM *vmem)
+{
+    VIRTIO_DEVICE(vmem)->generation++;
+    virtio_mem_transport_size_changed(vmem);
+}
+
+static void all_is_unplugged(VirtIOMEM *vmem)
+{
+    const VirtIOMEMState *state = &vmem->live->state;
+
+    virtio_mem_set_usable(vmem,
+                          virtio_mem_geometry_usable(&state->geo,
+                                                     state->requested_size));
+}
+
+/* Returns @ret. */
+static int conclude(VirtIOMEM *vmem, int ret)
 {
     if (!ret) {
-        VIRTIO_DEVICE(vmem)->generation++;
-        virtio_mem_transport_size_changed(vmem);
+        spread_news(vmem);
+        if (vmem->live->operation.action == VIRTIO_MEM_ACTION_UNPLUG_ALL) {
+            trace_virtio_mem_unplugged_all();
+            all_is_unplugged(vmem);
+        }
     }
     return ret;
 }
 
-int virtio_mem_device_plug(VirtIOMEM *vmem, VirtIOMEMRange range)
+int virtio_mem_device_begin(VirtIOMEM *vmem, VirtIOMEMAction action,
+                            VirtIOMEMRange range)
 {
-    return spread_news(vmem, virtio_mem_plug(&vmem->live->transition, range));
+    VirtIOMEMLive *live = vmem->live;
+    VirtIOMEMOperation *op = &live->operation;
+    int ret;
+
+    op->action = action;
+    if (action == VIRTIO_MEM_ACTION_PLUG) {
+        ret = virtio_mem_begin_plug(&live->transition_later, range,
+                                    &op->progress);
+    } else if (action == VIRTIO_MEM_ACTION_UNPLUG) {
+        ret = virtio_mem_begin_unplug(&live->transition_later, range,
+                                      &op->progress);
+    } else if (live->state.blocks.plugged) {
+        range = virtio_mem_range_all(&live->state.geo);
+        ret = virtio_mem_begin_unplug(&live->transition_later, range,
+                                      &op->progress);
+    } else {
+        all_is_unplugged(vmem);
+        return 0;
+    }
+    return ret == VIRTIO_MEM_PENDING ? ret : conclude(vmem, ret);
 }
 
-int virtio_mem_device_unplug(VirtIOMEM *vmem, VirtIOMEMRange range)
+/* The worker has ended. */
+static void operation_goes_on(void *opaque, int ret)
 {
-    return spread_news(vmem, virtio_mem_unplug(&vmem->live->transition, range));
+    VirtIOMEM *vmem = opaque;
+    VirtIOMEMLive *live = vmem->live;
+    VirtIOMEMOperation *op = &live->operation;
+
+    if (op->populate) {
+        report_populate(vmem, g_steal_pointer(&op->err));
+    }
+    ret = virtio_mem_resume(&live->transition_later, &op->progress, ret);
+    if (ret != VIRTIO_MEM_PENDING) {
+        op->done(vmem, conclude(vmem, ret));
+    }
+}
+
+void virtio_mem_device_drain(VirtIOMEM *vmem)
+{
+    VirtIOMEMWorker *worker = &vmem->live->operation.worker;
+
+    while (worker->running) {
+        virtio_mem_worker_wait(worker);
+    }
 }
 
 int virtio_mem_device_unplug_all(VirtIOMEM *vmem)
 {
-    const VirtIOMEMState *state = &vmem->live->state;
+    const VirtIOMEMLive *live = vmem->live;
 
-    if (state->blocks.plugged) {
-        const VirtIOMEMRange all = virtio_mem_range_all(&state->geo);
-        const int ret = virtio_mem_device_unplug(vmem, all);
+    if (live->state.blocks.plugged) {
+        const VirtIOMEMRange all = virtio_mem_range_all(&live->state.geo);
+        const int ret = virtio_mem_unplug(&live->transition, all);
 
         if (ret) {
             return ret;
         }
+        spread_news(vmem);
         trace_virtio_mem_unplugged_all();
     }
-    virtio_mem_set_usable(vmem,
-                          virtio_mem_geometry_usable(&state->geo,
-                                                     state->requested_size));
+    all_is_unplugged(vmem);
     return 0;
+}
+
+void virtio_mem_effects_init(VirtIOMEM *vmem, VirtIOMEMLive *live,
+                             void (*done)(VirtIOMEM *vmem, int ret))
+{
+    live->transition = (VirtIOMEMTransition) {
+        .effects = &effects_now,
+        .opaque = vmem,
+        .geo = &live->state.geo,
+        .blocks = &live->state.blocks,
+    };
+    live->transition_later = live->transition;
+    live->transition_later.effects = &effects_later;
+    live->operation.done = done;
+    virtio_mem_worker_init(&live->operation.worker, operation_work,
+                           operation_goes_on, vmem);
+}
+
+void virtio_mem_effects_cleanup(VirtIOMEMLive *live)
+{
+    virtio_mem_worker_cleanup(&live->operation.worker);
 }

@@ -10,24 +10,55 @@
 #ifndef HW_VIRTIO_MEM_EFFECTS_H
 #define HW_VIRTIO_MEM_EFFECTS_H
 
+#include "qapi/error.h"
 #include "hw/virtio/virtio-mem.h"
-#include "virtio-mem-geometry.h"
+#include "virtio-mem-protocol.h"
+#include "virtio-mem-transition.h"
+#include "virtio-mem-worker.h"
 
-/* Set up the transition of @live, whose state and rdm are set up already. */
-void virtio_mem_effects_init(VirtIOMEM *vmem, VirtIOMEMLive *live);
+/* A change that a guest asked for, on its way. Private to this room. */
+typedef struct VirtIOMEMOperation {
+    VirtIOMEMAction action;
+    VirtIOMEMProgress progress;
+    void (*done)(VirtIOMEM *vmem, int ret);
+
+    /* What the worker does, for the step that is pending. */
+    VirtIOMEMWorker worker;
+    bool populate;              /* or discard */
+    VirtIOMEMSpan span;
+    Error *err;
+} VirtIOMEMOperation;
 
 /*
- * Plug or unplug @range, as virtio_mem_plug() and virtio_mem_unplug() do, and
- * spread the news. Return 0, or a negative errno value with nothing changed.
+ * virtio_mem_effects_init: set up the transitions of @live, whose state and rdm
+ * are set up already.
+ *
+ * @done: see virtio_mem_device_begin()
  */
-int virtio_mem_device_plug(VirtIOMEM *vmem, VirtIOMEMRange range);
-int virtio_mem_device_unplug(VirtIOMEM *vmem, VirtIOMEMRange range);
+void virtio_mem_effects_init(VirtIOMEM *vmem, VirtIOMEMLive *live,
+                             void (*done)(VirtIOMEM *vmem, int ret));
+void virtio_mem_effects_cleanup(VirtIOMEMLive *live);
+
+/*
+ * virtio_mem_device_begin: carry out @action, which is not NONE, on @range.
+ *
+ * Little is done at once. Returns 0, or a negative errno value with nothing
+ * changed, or VIRTIO_MEM_PENDING: then done() is called later, from the main
+ * loop, with one of the former, and nothing else may begin before.
+ */
+int virtio_mem_device_begin(VirtIOMEM *vmem, VirtIOMEMAction action,
+                            VirtIOMEMRange range);
+
+/* If something is pending, wait for it; done() has been called then. */
+void virtio_mem_device_drain(VirtIOMEM *vmem);
 
 /*
  * Unplug whatever is plugged and shrink the usable region to what is
  * requested. It shrinks at no other time (VIRTIO 1.2, 5.15.4), and without a
  * notification: a driver reads the config after UNPLUG ALL, and at a system
- * reset there is none.
+ * reset there is none. Nothing may be pending.
+ *
+ * Returns 0, or a negative errno value with nothing changed.
  */
 int virtio_mem_device_unplug_all(VirtIOMEM *vmem);
 

@@ -8,19 +8,24 @@
 #define HW_VIRTIO_MEM_LIVE_H
 
 #include "hw/virtio/virtio-mem.h"
+#include "virtio-mem-effects.h"
 #include "virtio-mem-migration.h"
 #include "virtio-mem-protocol.h"
+#include "virtio-mem-queue.h"
 #include "virtio-mem-rdm.h"
 #include "virtio-mem-system-reset.h"
 #include "virtio-mem-transition.h"
+#include "virtio-mem-wakeup.h"
 
 struct VirtIOMEMLive {
     VirtIOMEMState state;
-    VirtIOMEMTransition transition;
+    VirtIOMEMTransition transition;         /* all at once */
+    VirtIOMEMTransition transition_later;   /* may leave work to the worker */
+    VirtIOMEMOperation operation;
     VirtIOMEMRdm rdm;
     bool unplugged_inaccessible;    /* 'auto' is resolved */
-    VirtQueue *vq;
-    QEMUBH *more_requests;      /* goes on with a ring that was not emptied */
+    VirtIOMEMQueue queue;
+    VirtIOMEMWakeup wakeup;
     VirtIOMEMSystemResetListener system_reset;
     VirtIOMEMMigration migration;
 };

@@ -11,58 +11,12 @@
 #include "migration/register.h"
 #include "migration/vmstate.h"
 #include "virtio-mem-config.h"
+#include "virtio-mem-effects.h"
 #include "virtio-mem-live.h"
 #include "virtio-mem-migration.h"
 
-#define VIRTIO_MEM_LOOK_AGAIN_MS 100
-
 /* Never in a stream: only for QEMU's list of who hears of a load. */
 #define VIRTIO_MEM_LOAD "virtio-mem-load"
-
-bool virtio_mem_migration_is_busy(void)
-{
-    return migration_is_running() || migration_in_incoming_postcopy();
-}
-
-/* --- the guest goes on --------------------------------------------------- */
-
-/*
- * QEMU tells nobody of the end of an incoming postcopy, and of that of an
- * outgoing one when it is not over yet. So look, but only while a guest waits.
- */
-static void look_again(void *opaque)
-{
-    VirtIOMEMMigration *migration = opaque;
-    VirtIODevice *vdev = VIRTIO_DEVICE(migration->vmem);
-
-    if (!migration->guest_waits || !vdev->vm_running) {
-        return;
-    }
-    if (virtio_mem_migration_is_busy()) {
-        timer_mod(migration->look_again,
-                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
-                  VIRTIO_MEM_LOOK_AGAIN_MS);
-        return;
-    }
-    migration->guest_waits = false;
-    virtio_notify_config(vdev);
-}
-
-void virtio_mem_migration_guest_waits(VirtIOMEMMigration *migration)
-{
-    migration->guest_waits = true;
-    timer_mod(migration->look_again,
-              qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
-              VIRTIO_MEM_LOOK_AGAIN_MS);
-}
-
-void virtio_mem_migration_vm_runs(VirtIOMEMMigration *migration)
-{
-    if (migration->guest_waits) {
-        timer_mod(migration->look_again,
-                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME));
-    }
-}
 
 /* --- what must be the same ----------------------------------------------- */
 
@@ -138,6 +92,7 @@ static void blocks_pre_save(VirtIOMEMMigration *migration)
 {
     const VirtIOMEMState *state = &migration->vmem->live->state;
 
+    virtio_mem_device_drain(migration->vmem);
     blocks_pre_load(migration);
     virtio_mem_blocks_copy(&migration->blocks, &state->blocks);
     migration->plugged_size = virtio_mem_plugged_size(state);
@@ -336,8 +291,8 @@ static int device_load(VirtIOMEMLive *live)
     if (!ret) {
         live->state.usable_size = migration->usable_size;
         live->state.requested_size = migration->requested_size;
-        /* It may have been told to wait, here or there. */
-        migration->guest_waits = true;
+        /* The guest may have been told to wait where it came from. */
+        virtio_mem_wakeup_after_migration(&live->wakeup);
     }
     return ret;
 }
@@ -438,14 +393,32 @@ static const SaveVMHandlers load_handlers = {
     .load_state = load_state,
 };
 
+/* --- start ---------------------------------------------------------------- */
+
+/*
+ * RAM asks which blocks are plugged before they are saved. From now on they do
+ * not change any more; what is on its way has to come to its end before.
+ */
+static int migration_event(NotifierWithReturn *notifier, MigrationEvent *event,
+                           Error **errp)
+{
+    VirtIOMEMMigration *migration = container_of(notifier, VirtIOMEMMigration,
+                                                 notifier);
+
+    if (event->type == MIG_EVENT_PRECOPY_SETUP) {
+        virtio_mem_device_drain(migration->vmem);
+    }
+    return 0;
+}
+
 /* --- life ---------------------------------------------------------------- */
 
 void virtio_mem_migration_init(VirtIOMEM *vmem, VirtIOMEMMigration *migration)
 {
     *migration = (VirtIOMEMMigration) {
         .vmem = vmem,
-        .look_again = timer_new_ms(QEMU_CLOCK_REALTIME, look_again, migration),
     };
+    migration_add_notifier(&migration->notifier, migration_event);
     if (vmem->early_migration) {
         vmstate_register_any(VMSTATE_IF(vmem), &vmstate_early, migration);
     }
@@ -460,7 +433,7 @@ void virtio_mem_migration_cleanup(VirtIOMEMMigration *migration)
         vmstate_unregister(VMSTATE_IF(migration->vmem), &vmstate_early,
                            migration);
     }
-    timer_free(migration->look_again);
+    migration_remove_notifier(&migration->notifier);
     forget_blocks(migration);
 }
 

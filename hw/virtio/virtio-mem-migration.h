@@ -1,8 +1,8 @@
 /*
  * virtio-mem: migration
  *
- * What of a device goes into a migration stream and a snapshot, what is checked
- * when it comes out, and how a guest goes on that had to wait meanwhile.
+ * What of a device goes into a migration stream and a snapshot, and what is
+ * checked when it comes out.
  *
  * The stream is the one of QEMU's own device, in both of its forms: since
  * machine types 8.0 the plugged blocks come before all RAM, so that they are
@@ -14,7 +14,7 @@
 #ifndef HW_VIRTIO_MEM_MIGRATION_H
 #define HW_VIRTIO_MEM_MIGRATION_H
 
-#include "qemu/timer.h"
+#include "qemu/notify.h"
 #include "hw/virtio/virtio-mem.h"
 #include "virtio-mem-blocks.h"
 
@@ -39,8 +39,7 @@ typedef struct VirtIOMEMMigration {
     VirtIOMEMBlocks blocks;             /* exist during a save or load only */
     bool blocks_loaded;                 /* by the load that goes on */
 
-    bool guest_waits;                   /* and needs to be told to go on */
-    QEMUTimer *look_again;
+    NotifierWithReturn notifier;
 } VirtIOMEMMigration;
 
 /* Take part in migrations of a device that is realized; stop doing so. */
@@ -49,19 +48,5 @@ void virtio_mem_migration_cleanup(VirtIOMEMMigration *migration);
 
 /* Declare the device's part of the stream. */
 void virtio_mem_migration_class_init(ObjectClass *oc);
-
-/* Blocks cannot change while their state is on its way to another QEMU. */
-bool virtio_mem_migration_is_busy(void);
-
-/*
- * The guest was answered BUSY because virtio_mem_migration_is_busy(). A driver
- * then waits for minutes, unless it hears of a change of configuration: it will,
- * within 0.1 s of the end of the migration, or of the start of the VM when that
- * is later.
- */
-void virtio_mem_migration_guest_waits(VirtIOMEMMigration *migration);
-
-/* The VM runs, with a driver. */
-void virtio_mem_migration_vm_runs(VirtIOMEMMigration *migration);
 
 #endif

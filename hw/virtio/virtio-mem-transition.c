@@ -9,7 +9,7 @@
 
 typedef int StepFn(const VirtIOMEMTransition *t, VirtIOMEMRange range);
 
-typedef struct Step {
+typedef struct VirtIOMEMStep {
     const char *name;
     StepFn *run;
     StepFn *undo;           /* NULL: nothing to undo */
@@ -76,26 +76,87 @@ static const Step forget_steps[] = {
     { "commit-unplug", commit_unplug, NULL },
 };
 
+/* A step or an undo has ended: what is next? */
+static void settle(const VirtIOMEMTransition *t, VirtIOMEMProgress *p, int ret)
+{
+    const Step *step = &p->steps[p->undoing ? p->at - 1 : p->at];
+
+    t->effects->observe(t->opaque, step->name, p->undoing, ret);
+    if (p->undoing) {
+        p->at--;
+    } else if (ret) {
+        p->ret = ret;
+        p->undoing = true;
+    } else {
+        p->at++;
+    }
+}
+
+/* Skip what needs no undo. Returns false when there is nothing left to do. */
+static bool more_to_do(VirtIOMEMProgress *p)
+{
+    if (!p->undoing) {
+        return p->at < p->nb_steps;
+    }
+    while (p->at && !p->steps[p->at - 1].undo) {
+        p->at--;
+    }
+    return p->at;
+}
+
+static int go_on(const VirtIOMEMTransition *t, VirtIOMEMProgress *p)
+{
+    while (more_to_do(p)) {
+        StepFn *fn = p->undoing ? p->steps[p->at - 1].undo
+                                : p->steps[p->at].run;
+        const int ret = fn(t, p->range);
+
+        if (ret == VIRTIO_MEM_PENDING) {
+            return ret;
+        }
+        settle(t, p, ret);
+    }
+    return p->ret;
+}
+
+static int begin(const VirtIOMEMTransition *t, VirtIOMEMProgress *p,
+                 VirtIOMEMRange range, const Step *steps, size_t nb_steps)
+{
+    *p = (VirtIOMEMProgress) {
+        .range = range,
+        .steps = steps,
+        .nb_steps = nb_steps,
+    };
+    return go_on(t, p);
+}
+
+int virtio_mem_begin_plug(const VirtIOMEMTransition *t, VirtIOMEMRange range,
+                          VirtIOMEMProgress *progress)
+{
+    return begin(t, progress, range, plug_steps, G_N_ELEMENTS(plug_steps));
+}
+
+int virtio_mem_begin_unplug(const VirtIOMEMTransition *t, VirtIOMEMRange range,
+                            VirtIOMEMProgress *progress)
+{
+    return begin(t, progress, range, unplug_steps, G_N_ELEMENTS(unplug_steps));
+}
+
+int virtio_mem_resume(const VirtIOMEMTransition *t,
+                      VirtIOMEMProgress *progress, int ret)
+{
+    settle(t, progress, ret);
+    return go_on(t, progress);
+}
+
+/* With effects that leave nothing pending. */
 static int run(const VirtIOMEMTransition *t, VirtIOMEMRange range,
                const Step *steps, size_t nb_steps)
 {
-    size_t i;
-    int ret = 0;
+    VirtIOMEMProgress progress;
+    const int ret = begin(t, &progress, range, steps, nb_steps);
 
-    for (i = 0; i < nb_steps; i++) {
-        ret = steps[i].run(t, range);
-        t->effects->observe(t->opaque, steps[i].name, false, ret);
-        if (ret) {
-            break;
-        }
-    }
-    while (ret && i-- > 0) {
-        if (steps[i].undo) {
-            const int undo_ret = steps[i].undo(t, range);
-
-            t->effects->observe(t->opaque, steps[i].name, true, undo_ret);
-        }
-    }
+    g_assert(ret != VIRTIO_MEM_PENDING);
     return ret;
 }
 

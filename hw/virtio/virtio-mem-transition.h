@@ -29,12 +29,13 @@
 /*
  * What a transition does to the world. All members are required. Functions
  * that return int return 0 or a negative errno value, and have undone what
- * they did when they fail.
+ * they did when they fail. Populate and discard may return VIRTIO_MEM_PENDING:
+ * then virtio_mem_resume() tells how they ended.
  */
 typedef struct VirtIOMEMEffects {
-    /* Get host memory for @span, if the device was asked to. */
+    /* Get host memory for @span, if the device was asked to. May be pending. */
     int (*populate)(void *opaque, VirtIOMEMSpan span);
-    /* Give the host memory of @span back; its content is gone. */
+    /* Give the host memory of @span back, with its content. May be pending. */
     int (*discard)(void *opaque, VirtIOMEMSpan span);
     /* Tell listeners that @span is about to be plugged; they may veto. */
     int (*announce)(void *opaque, VirtIOMEMSpan span);
@@ -47,12 +48,25 @@ typedef struct VirtIOMEMEffects {
     void (*observe)(void *opaque, const char *step, bool undo, int ret);
 } VirtIOMEMEffects;
 
+/* Neither 0 nor a negative errno value. */
+#define VIRTIO_MEM_PENDING 1
+
 typedef struct VirtIOMEMTransition {
     const VirtIOMEMEffects *effects;
     void *opaque;                       /* passed to every effect */
     const VirtIOMEMGeometry *geo;
     VirtIOMEMBlocks *blocks;
 } VirtIOMEMTransition;
+
+/* A transition on its way. Private to virtio-mem-transition.c. */
+typedef struct VirtIOMEMProgress {
+    VirtIOMEMRange range;
+    const struct VirtIOMEMStep *steps;
+    size_t nb_steps;
+    size_t at;                  /* steps done and not undone */
+    bool undoing;
+    int ret;                    /* what made it undo */
+} VirtIOMEMProgress;
 
 /*
  * virtio_mem_plug: plug @range, all of which is unplugged.
@@ -70,6 +84,27 @@ int virtio_mem_plug(const VirtIOMEMTransition *t, VirtIOMEMRange range);
  * changed its state.
  */
 int virtio_mem_unplug(const VirtIOMEMTransition *t, VirtIOMEMRange range);
+
+/*
+ * virtio_mem_begin_plug, virtio_mem_begin_unplug: the same, with effects that
+ * may leave a step pending.
+ *
+ * Returns what virtio_mem_plug() and virtio_mem_unplug() do, or
+ * VIRTIO_MEM_PENDING: then virtio_mem_resume() has to follow. No other
+ * transition may begin before that has returned something else.
+ */
+int virtio_mem_begin_plug(const VirtIOMEMTransition *t, VirtIOMEMRange range,
+                          VirtIOMEMProgress *progress);
+int virtio_mem_begin_unplug(const VirtIOMEMTransition *t, VirtIOMEMRange range,
+                            VirtIOMEMProgress *progress);
+
+/*
+ * virtio_mem_resume: go on after the effect that was pending.
+ *
+ * @ret: what it returns, in the end
+ */
+int virtio_mem_resume(const VirtIOMEMTransition *t,
+                      VirtIOMEMProgress *progress, int ret);
 
 /*
  * virtio_mem_restore: make the blocks what a migration stream says they are.

@@ -1,17 +1,16 @@
 /*
  * virtio-mem: paravirtualized, resizable memory
  *
- * The device itself: request loop, config space, features, reset, realize. What
- * to answer is decided in virtio-mem-protocol, how a change is carried out in
- * virtio-mem-transition, how a device may be configured in virtio-mem-config.
+ * The device itself: config space, features, reset, realize. Requests come in
+ * through virtio-mem-queue, what to answer is decided in virtio-mem-protocol,
+ * how a change is carried out in virtio-mem-transition, how a device may be
+ * configured in virtio-mem-config.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/iov.h"
-#include "qemu/timer.h"
 #include "hw/boards.h"
 #include "hw/virtio/virtio-mem.h"
 #include "standard-headers/linux/virtio_ids.h"
@@ -26,154 +25,6 @@
 #include CONFIG_DEVICES
 
 G_STATIC_ASSERT(sizeof(struct virtio_mem_config) == 56);
-
-#define VIRTIO_MEM_QUEUE_SIZE 128
-
-/*
- * How long requests are handled before the main loop gets its turn: a guest
- * that keeps the ring full must not keep the monitor from answering.
- */
-#define VIRTIO_MEM_SLICE_NS (1 * SCALE_MS)
-
-/* --- requests ---------------------------------------------------------- */
-
-/* Do what @verdict says before it is answered; may turn it into BUSY. */
-static void virtio_mem_carry_out(VirtIOMEM *vmem, VirtIOMEMVerdict *verdict)
-{
-    int ret = 0;
-
-    switch (verdict->action) {
-    case VIRTIO_MEM_ACTION_NONE:
-        return;
-    case VIRTIO_MEM_ACTION_PLUG:
-        ret = virtio_mem_device_plug(vmem, verdict->range);
-        break;
-    case VIRTIO_MEM_ACTION_UNPLUG:
-        ret = virtio_mem_device_unplug(vmem, verdict->range);
-        break;
-    case VIRTIO_MEM_ACTION_UNPLUG_ALL:
-        ret = virtio_mem_device_unplug_all(vmem);
-        break;
-    }
-    if (ret) {
-        verdict->response = VIRTIO_MEM_RESP_BUSY;
-    }
-}
-
-/*
- * The guest is free in how it cuts request and response into descriptors
- * (VIRTIO 1.2, 2.7.4); it only has to leave enough room.
- *
- * Returns false when the device had to stop until it is reset.
- */
-static bool virtio_mem_handle_element(VirtIOMEM *vmem, VirtQueueElement *elem)
-{
-    VirtIODevice *vdev = VIRTIO_DEVICE(vmem);
-    VirtIOMEMLive *live = vmem->live;
-    uint8_t request[VIRTIO_MEM_REQUEST_SIZE];
-    uint8_t response[VIRTIO_MEM_RESPONSE_SIZE];
-    VirtIOMEMVerdict verdict;
-    VirtIOMEMRequest req;
-    bool busy;
-
-    if (iov_to_buf(elem->out_sg, elem->out_num, 0, request, sizeof(request)) <
-        sizeof(request)) {
-        virtio_error(vdev, "virtio-mem request is shorter than %zu bytes",
-                     sizeof(request));
-        return false;
-    }
-    if (iov_size(elem->in_sg, elem->in_num) < sizeof(response)) {
-        virtio_error(vdev, "virtio-mem response does not have %zu bytes of"
-                     " room", sizeof(response));
-        return false;
-    }
-
-    req = virtio_mem_request_decode(request);
-    busy = virtio_mem_migration_is_busy();
-    verdict = virtio_mem_decide(&req, &live->state, busy);
-    if (busy && verdict.response == VIRTIO_MEM_RESP_BUSY) {
-        virtio_mem_migration_guest_waits(&live->migration);
-    }
-    virtio_mem_carry_out(vmem, &verdict);
-    trace_virtio_mem_verdict(vmem, req.type, req.addr.gpa, req.nb_blocks,
-                             verdict.response, verdict.state);
-
-    virtio_mem_response_encode(&verdict, response);
-    iov_from_buf(elem->in_sg, elem->in_num, 0, response, sizeof(response));
-    virtqueue_push(live->vq, elem, sizeof(response));
-    return true;
-}
-
-static void virtio_mem_process_queue(VirtIOMEM *vmem)
-{
-    VirtIODevice *vdev = VIRTIO_DEVICE(vmem);
-    VirtIOMEMLive *live = vmem->live;
-    const int64_t deadline = get_clock() + VIRTIO_MEM_SLICE_NS;
-    bool handled = false;
-
-    /*
-     * No buffer is used before DRIVER_OK (VIRTIO 1.2, 3.1.1) or while the VM
-     * is stopped; what waits in the ring then, set_status resumes.
-     */
-    if (!vdev->vm_running || !(vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
-        return;
-    }
-    /* A driver that does not accept VERSION_1 is not served. */
-    if (!virtio_vdev_has_feature(vdev, VIRTIO_F_VERSION_1)) {
-        virtio_error(vdev, "virtio-mem needs a driver that accepts"
-                     " VIRTIO_F_VERSION_1");
-        return;
-    }
-
-    /* Nor one that was refused at FEATURES_OK, or never asked. */
-    if (!(vdev->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
-        virtio_error(vdev, "virtio-mem needs a driver that has negotiated its"
-                     " features");
-        return;
-    }
-
-    for (;;) {
-        g_autofree VirtQueueElement *elem =
-            virtqueue_pop(live->vq, sizeof(VirtQueueElement));
-
-        if (!elem) {
-            break;
-        }
-        if (!virtio_mem_handle_element(vmem, elem)) {
-            virtqueue_detach_element(live->vq, elem, 0);
-            break;
-        }
-        handled = true;
-        if (get_clock() >= deadline) {
-            qemu_bh_schedule(live->more_requests);
-            break;
-        }
-    }
-    if (handled) {
-        virtio_notify(vdev, live->vq);
-    }
-}
-
-static void virtio_mem_handle_output(VirtIODevice *vdev, VirtQueue *vq)
-{
-    virtio_mem_process_queue(VIRTIO_MEM(vdev));
-}
-
-static void virtio_mem_more_requests(void *opaque)
-{
-    virtio_mem_process_queue(opaque);
-}
-
-/* Also called when the VM starts and stops. */
-static void virtio_mem_set_status(VirtIODevice *vdev, uint8_t status)
-{
-    VirtIOMEMLive *live = VIRTIO_MEM(vdev)->live;
-
-    if (vdev->vm_running && (status & VIRTIO_CONFIG_S_DRIVER_OK)) {
-        qemu_bh_schedule(live->more_requests);
-        virtio_mem_migration_vm_runs(&live->migration);
-    }
-}
 
 /* --- config space, features, reset ------------------------------------- */
 
@@ -223,13 +74,40 @@ static int virtio_mem_validate_features(VirtIODevice *vdev)
     return 0;
 }
 
+/*
+ * Also called when the VM starts and stops. A driver that goes away gets its
+ * last answer while its ring is there.
+ */
+static void virtio_mem_set_status(VirtIODevice *vdev, uint8_t status)
+{
+    VirtIOMEM *vmem = VIRTIO_MEM(vdev);
+
+    if (vdev->vm_running && (status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+        virtio_mem_queue_run(&vmem->live->queue);
+        virtio_mem_wakeup_vm_runs(&vmem->live->wakeup);
+    } else {
+        virtio_mem_device_drain(vmem);
+    }
+}
+
+static void virtio_mem_queue_reset(VirtIODevice *vdev, uint32_t index)
+{
+    virtio_mem_device_drain(VIRTIO_MEM(vdev));
+}
+
+static void virtio_mem_done(VirtIOMEM *vmem, int ret)
+{
+    virtio_mem_queue_done(&vmem->live->queue, ret);
+}
+
 static void virtio_mem_system_reset(VirtIOMEM *vmem)
 {
+    virtio_mem_device_drain(vmem);
     /*
      * "Should", not "must" (VIRTIO 1.2, 5.15.6): when it cannot be done now,
      * the driver finds memory plugged and asks for UNPLUG ALL.
      */
-    if (!virtio_mem_migration_is_busy()) {
+    if (!virtio_mem_wakeup_is_migrating()) {
         virtio_mem_device_unplug_all(vmem);
     }
 }
@@ -250,12 +128,13 @@ static VirtIOMEMLive *virtio_mem_live_new(VirtIOMEM *vmem,
                            virtio_mem_geometry_blocks(&state->geo));
     virtio_mem_rdm_init(&live->rdm, &state->geo, &state->blocks);
     live->unplugged_inaccessible = config->unplugged_inaccessible;
-    virtio_mem_effects_init(vmem, live);
+    virtio_mem_effects_init(vmem, live, virtio_mem_done);
     return live;
 }
 
 static void virtio_mem_live_free(VirtIOMEMLive *live)
 {
+    virtio_mem_effects_cleanup(live);
     virtio_mem_blocks_cleanup(&live->state.blocks);
     g_free(live);
 }
@@ -279,10 +158,8 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
 
     vmem->live = live;
     virtio_init(vdev, VIRTIO_ID_MEM, sizeof(struct virtio_mem_config));
-    live->vq = virtio_add_queue(vdev, VIRTIO_MEM_QUEUE_SIZE,
-                                virtio_mem_handle_output);
-    live->more_requests = qemu_bh_new_guarded(virtio_mem_more_requests, vmem,
-                                              &dev->mem_reentrancy_guard);
+    virtio_mem_queue_init(vmem, &live->queue);
+    virtio_mem_wakeup_init(&live->wakeup, vdev);
     live->system_reset = (VirtIOMEMSystemResetListener) {
         .system_reset = virtio_mem_system_reset,
         .vmem = vmem,
@@ -297,10 +174,11 @@ static void virtio_mem_unrealize(DeviceState *dev)
     VirtIOMEM *vmem = VIRTIO_MEM(dev);
     VirtIOMEMLive *live = vmem->live;
 
+    virtio_mem_device_drain(vmem);
     virtio_mem_migration_cleanup(&live->migration);
     virtio_mem_system_reset_unlisten(&live->system_reset);
-    qemu_bh_delete(live->more_requests);
-    virtio_delete_queue(live->vq);
+    virtio_mem_wakeup_cleanup(&live->wakeup);
+    virtio_mem_queue_cleanup(&live->queue);
     virtio_cleanup(vdev);
     virtio_mem_backing_release(vmem->memdev, DEVICE(vmem));
     vmem->live = NULL;
@@ -367,6 +245,7 @@ static void virtio_mem_class_init(ObjectClass *oc, void *data)
     vdc->get_features = virtio_mem_get_features;
     vdc->validate_features = virtio_mem_validate_features;
     vdc->set_status = virtio_mem_set_status;
+    vdc->queue_reset = virtio_mem_queue_reset;
 
     rdmc->get_min_granularity = rdm_get_min_granularity;
     rdmc->is_populated = rdm_is_populated;

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What resizing means for the host: memory is taken late and given back."""
 
+import os
+import subprocess
+import tempfile
+import time
 import unittest
 
 from case import GuestCase, device
@@ -44,6 +48,46 @@ class HostMemory(GuestCase):
         self.vm.resize("vm1", 0)
         self.vm.wait_sizes(vm1=0)
         self.assert_change(0, start, "after it was unplugged")
+
+
+class Shortage(GuestCase):
+    """The memory of a device that populates comes from a small file system."""
+
+    directory = tempfile.mkdtemp(prefix="virtio-mem-")
+    ARGUMENTS = (
+        "-m", "1G,maxmem=20G", "-object",
+        f"memory-backend-file,id=mem0,size=4G,share=on,mem-path={directory}",
+        "-device", "virtio-mem-pci,id=vm0,memdev=mem0,prealloc=on")
+
+    @classmethod
+    def boot(cls) -> None:
+        cls.allow("256m", "-t", "tmpfs", "none")
+        super().boot()
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        try:
+            super().tearDownClass()
+        finally:
+            subprocess.run(["umount", cls.directory], check=True)
+            os.rmdir(cls.directory)
+
+    @classmethod
+    def allow(cls, size: str, *options: str) -> None:
+        """Let the file system have so much memory."""
+        subprocess.run(["mount", "-o", f"size={size}", *options,
+                        cls.directory], check=True)
+
+    def test_a_resize_goes_on_when_the_host_has_memory_again(self):
+        self.vm.resize("vm0", 512 * MiB)
+        self.vm.until(True, lambda: self.vm.sizes()["vm0"] > 128 * MiB,
+                      "that some of it is plugged")
+        time.sleep(5)
+        stuck = self.vm.sizes()["vm0"]
+        self.assertLessEqual(stuck, 256 * MiB, "bytes plugged")
+        self.assertEqual(self.vm.sh("echo alive"), "alive")
+        self.allow("1g", "-o", "remount")
+        self.vm.wait_sizes(vm0=512 * MiB, timeout=12)
 
 
 if __name__ == "__main__":

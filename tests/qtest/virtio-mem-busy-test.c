@@ -57,6 +57,35 @@ static void plug_without_memory(void *obj, void *data, QGuestAllocator *alloc)
     g_assert_cmpuint(plugged_size(mem), ==, 12 * BLOCK);
 }
 
+/*
+ * The driver hears when it is worth to try again, less and less often as long
+ * as there is nothing; and not at all when there is.
+ */
+static void told_to_try_again(void *obj, void *data, QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 1 * GiB);
+    const int fd = GPOINTER_TO_INT(data);
+
+    g_assert_cmpint(ftruncate(fd, 0), ==, 0);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 0, 1), ==,
+                     VIRTIO_MEM_RESP_BUSY);
+    config_notified(mem);
+    g_assert_false(notified_within(mem, 500));
+    g_assert_true(notified_within(mem, 1500));
+
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 0, 1), ==,
+                     VIRTIO_MEM_RESP_BUSY);
+    config_notified(mem);
+    g_assert_false(notified_within(mem, 1500));
+    g_assert_true(notified_within(mem, 1500));
+
+    g_assert_cmpint(ftruncate(fd, REGION), ==, 0);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 0, 1), ==,
+                     VIRTIO_MEM_RESP_ACK);
+    config_notified(mem);
+    g_assert_false(notified_within(mem, 1500));
+}
+
 /* [34, 38] */
 static void unplug_without_discard(void *obj, void *data,
                                    QGuestAllocator *alloc)
@@ -89,6 +118,8 @@ static void unplug_without_discard(void *obj, void *data,
 static const QVirtioMEMTest tests[] = {
     { "busy/plug-when-the-host-has-no-memory", plug_without_memory,
       "memdev=file,prealloc=on", memory_in_file },
+    { "busy/told-to-try-again", told_to_try_again, "memdev=file,prealloc=on",
+      memory_in_file },
     { "busy/unplug-when-the-host-cannot-discard", unplug_without_discard,
       "memdev=file", memory_in_file },
 };

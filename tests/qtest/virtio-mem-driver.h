@@ -97,6 +97,19 @@ static inline bool config_notified(QVirtioMEM *mem)
     return qpci_io_readb(dev->pdev, dev->bar, dev->isr_cfg_offset) & 2;
 }
 
+static inline bool notified_within(QVirtioMEM *mem, unsigned ms)
+{
+    const gint64 end = g_get_monotonic_time() + ms * 1000;
+
+    while (!config_notified(mem)) {
+        if (g_get_monotonic_time() > end) {
+            return false;
+        }
+        g_usleep(1000);
+    }
+    return true;
+}
+
 static inline bool needs_reset(QVirtioMEM *mem)
 {
     return mem->vdev->bus->get_status(mem->vdev) & VIRTIO_CONFIG_S_NEEDS_RESET;

@@ -134,17 +134,6 @@ static void discards_at_load(const void *machine)
 
 /* --- while it runs -------------------------------------------------------- */
 
-static bool notified_within(QVirtioMEM *mem, unsigned ms)
-{
-    while (!config_notified(mem)) {
-        if (!ms--) {
-            return false;
-        }
-        g_usleep(1000);
-    }
-    return true;
-}
-
 static void busy_until_cancelled(void)
 {
     g_autofree char *path = temporary_file();

@@ -51,14 +51,20 @@ Side *boot(const char *machine, const char *memory, const char *options,
     return side;
 }
 
-Side *source(const char *machine)
+Side *boot_driver(const char *machine, const char *memory, const char *options,
+                  const char *more)
 {
-    Side *side = boot(machine, MEMORY, "", "");
+    Side *side = boot(machine, memory, options, more);
 
     look_at_device(side);
     qvirtio_start_device(side->mem.vdev);
     qvirtio_mem_start(&side->mem, qvirtio_mem_usable_features(&side->mem));
     return side;
+}
+
+Side *source(const char *machine)
+{
+    return boot_driver(machine, MEMORY, "", "");
 }
 
 Side *destination(const char *machine, const char *options,

@@ -39,6 +39,10 @@ Side *boot(const char *machine, const char *memory, const char *options,
            const char *more);
 
 /* ... that runs, with a driver. */
+Side *boot_driver(const char *machine, const char *memory, const char *options,
+                  const char *more);
+
+/* ... with MEMORY and no more. */
 Side *source(const char *machine);
 
 /* ... that waits for load(). */

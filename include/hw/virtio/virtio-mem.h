@@ -29,6 +29,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMEM, VIRTIO_MEM)
 #define VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP "unplugged-inaccessible"
 #define VIRTIO_MEM_EARLY_MIGRATION_PROP "x-early-migration"
 #define VIRTIO_MEM_PREALLOC_PROP "prealloc"
+#define VIRTIO_MEM_PREALLOC_THREADS_PROP "prealloc-threads"
 
 /* What exists only while the device is realized; private to the device. */
 typedef struct VirtIOMEMLive VirtIOMEMLive;
@@ -44,6 +45,7 @@ struct VirtIOMEM {
     const char *initial_size_name;      /* the property that set it, or NULL */
     uint32_t node;
     bool prealloc;
+    uint32_t prealloc_threads;          /* at most; 0: one for each CPU */
     OnOffAuto unplugged_inaccessible;
     bool early_migration;
 
@@ -89,9 +91,10 @@ uint64_t virtio_mem_get_block_size(const VirtIOMEM *vmem);
  * virtio_mem_check_unplug: may a user take the device away?
  *
  * Returns false and sets @errp while memory is plugged or requested, or when
- * the guest may access unplugged memory. Called on an unplug request.
+ * the guest may access unplugged memory. Called on an unplug request. Waits for
+ * the end of a request that is on its way.
  */
-bool virtio_mem_check_unplug(const VirtIOMEM *vmem, Error **errp);
+bool virtio_mem_check_unplug(VirtIOMEM *vmem, Error **errp);
 
 /*
  * For transports, which are what a machine sees as the memory device: fill in

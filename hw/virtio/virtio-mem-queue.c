@@ -1,0 +1,253 @@
+/*
+ * virtio-mem: the request queue
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/iov.h"
+#include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "standard-headers/linux/virtio_mem.h"
+#include "trace.h"
+#include "virtio-mem-effects.h"
+#include "virtio-mem-live.h"
+#include "virtio-mem-queue.h"
+
+#define VIRTIO_MEM_QUEUE_SIZE 128
+
+/*
+ * How long requests are handled before the main loop gets its turn: a guest
+ * that keeps the ring full must not keep the monitor from answering.
+ */
+#define VIRTIO_MEM_SLICE_NS (1 * SCALE_MS)
+
+/* --- elements ------------------------------------------------------------ */
+
+/*
+ * The guest is free in how it cuts request and response into descriptors
+ * (VIRTIO 1.2, 2.7.4); it only has to leave enough room.
+ */
+static bool element_read(VirtIOMEMQueue *queue, VirtQueueElement *elem,
+                         VirtIOMEMRequest *req)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(queue->vmem);
+    uint8_t wire[VIRTIO_MEM_REQUEST_SIZE];
+
+    if (iov_to_buf(elem->out_sg, elem->out_num, 0, wire, sizeof(wire)) <
+        sizeof(wire)) {
+        virtio_error(vdev, "virtio-mem request is shorter than %zu bytes",
+                     sizeof(wire));
+        return false;
+    }
+    if (iov_size(elem->in_sg, elem->in_num) < VIRTIO_MEM_RESPONSE_SIZE) {
+        virtio_error(vdev, "virtio-mem response does not have %d bytes of room",
+                     VIRTIO_MEM_RESPONSE_SIZE);
+        return false;
+    }
+    *req = virtio_mem_request_decode(wire);
+    return true;
+}
+
+/* Answer @elem and free it. */
+static void element_answer(VirtIOMEMQueue *queue, VirtQueueElement *elem,
+                           const VirtIOMEMVerdict *verdict)
+{
+    uint8_t wire[VIRTIO_MEM_RESPONSE_SIZE];
+
+    virtio_mem_response_encode(verdict, wire);
+    iov_from_buf(elem->in_sg, elem->in_num, 0, wire, sizeof(wire));
+    virtqueue_push(queue->vq, elem, sizeof(wire));
+    g_free(elem);
+}
+
+/* A request, and what to answer. */
+typedef struct Incoming {
+    VirtQueueElement *elem;
+    VirtIOMEMRequest req;
+    VirtIOMEMVerdict verdict;
+} Incoming;
+
+/*
+ * Take the next request. Returns false when there is none, or when the device
+ * had to stop until it is reset.
+ */
+static bool take(VirtIOMEMQueue *queue, Incoming *in)
+{
+    VirtIOMEMLive *live = queue->vmem->live;
+    const bool busy = virtio_mem_wakeup_is_migrating();
+
+    in->elem = virtqueue_pop(queue->vq, sizeof(VirtQueueElement));
+    if (!in->elem) {
+        return false;
+    }
+    if (!element_read(queue, in->elem, &in->req)) {
+        virtqueue_detach_element(queue->vq, in->elem, 0);
+        g_free(in->elem);
+        return false;
+    }
+    in->verdict = virtio_mem_decide(&in->req, &live->state, busy);
+    if (busy && in->verdict.response == VIRTIO_MEM_RESP_BUSY) {
+        virtio_mem_wakeup_after_migration(&live->wakeup);
+    }
+    return true;
+}
+
+static void trace_incoming(VirtIOMEMQueue *queue, const Incoming *in)
+{
+    trace_virtio_mem_verdict(queue->vmem, in->req.type, in->req.addr.gpa,
+                             in->req.nb_blocks, in->verdict.response,
+                             in->verdict.state);
+}
+
+/* --- carrying out -------------------------------------------------------- */
+
+/*
+ * What follows in the ring and unplugs the blocks behind @range is done with
+ * it. The first request that does not goes back: what to answer may depend on
+ * what happens now. QEMU puts nothing back into a packed ring.
+ */
+static void gather(VirtIOMEMQueue *queue, VirtIOMEMRange *range)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(queue->vmem);
+    Incoming in;
+
+    if (virtio_vdev_has_feature(vdev, VIRTIO_F_RING_PACKED)) {
+        return;
+    }
+    while (queue->nb_elems < VIRTIO_MEM_QUEUE_TOGETHER && take(queue, &in)) {
+        if (in.verdict.action != VIRTIO_MEM_ACTION_UNPLUG ||
+            in.verdict.range.first != range->first + range->count) {
+            virtqueue_unpop(queue->vq, in.elem, 0);
+            g_free(in.elem);
+            return;
+        }
+        trace_incoming(queue, &in);
+        range->count += in.verdict.range.count;
+        queue->elems[queue->nb_elems++] = in.elem;
+    }
+}
+
+/* Answer those that were carried out as one. */
+static void answer(VirtIOMEMQueue *queue, int ret)
+{
+    const VirtIOMEMVerdict verdict = {
+        .response = ret ? VIRTIO_MEM_RESP_BUSY : VIRTIO_MEM_RESP_ACK,
+    };
+
+    for (unsigned i = 0; i < queue->nb_elems; i++) {
+        element_answer(queue, queue->elems[i], &verdict);
+    }
+    queue->nb_elems = 0;
+    queue->pending = false;
+}
+
+/* Returns false when the answer has to wait. */
+static bool handle(VirtIOMEMQueue *queue, const Incoming *in)
+{
+    const VirtIOMEMAction action = in->verdict.action;
+    VirtIOMEMRange range = in->verdict.range;
+    int ret;
+
+    trace_incoming(queue, in);
+    if (action == VIRTIO_MEM_ACTION_NONE) {
+        element_answer(queue, in->elem, &in->verdict);
+        return true;
+    }
+    queue->elems[queue->nb_elems++] = in->elem;
+    if (action == VIRTIO_MEM_ACTION_UNPLUG) {
+        gather(queue, &range);
+    }
+    ret = virtio_mem_device_begin(queue->vmem, action, range);
+    if (ret == VIRTIO_MEM_PENDING) {
+        queue->pending = true;
+        return false;
+    }
+    answer(queue, ret);
+    return true;
+}
+
+/* --- the ring ------------------------------------------------------------ */
+
+static bool may_serve(VirtIODevice *vdev)
+{
+    /*
+     * No buffer is used before DRIVER_OK (VIRTIO 1.2, 3.1.1) or while the VM
+     * is stopped; what waits in the ring then, virtio_mem_queue_run() resumes.
+     */
+    if (!vdev->vm_running || !(vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+        return false;
+    }
+    /* A driver that does not accept VERSION_1 is not served. */
+    if (!virtio_vdev_has_feature(vdev, VIRTIO_F_VERSION_1)) {
+        virtio_error(vdev, "virtio-mem needs a driver that accepts"
+                     " VIRTIO_F_VERSION_1");
+        return false;
+    }
+    /* Nor one that was refused at FEATURES_OK, or never asked. */
+    if (!(vdev->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+        virtio_error(vdev, "virtio-mem needs a driver that has negotiated its"
+                     " features");
+        return false;
+    }
+    return true;
+}
+
+static void serve(VirtIOMEMQueue *queue)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(queue->vmem);
+    const int64_t deadline = get_clock() + VIRTIO_MEM_SLICE_NS;
+    bool answered = false;
+    Incoming in;
+
+    if (queue->pending || !may_serve(vdev)) {
+        return;
+    }
+    while (take(queue, &in) && handle(queue, &in)) {
+        answered = true;
+        if (get_clock() >= deadline) {
+            qemu_bh_schedule(queue->more);
+            break;
+        }
+    }
+    if (answered) {
+        virtio_notify(vdev, queue->vq);
+    }
+}
+
+static void handle_output(VirtIODevice *vdev, VirtQueue *vq)
+{
+    serve(&VIRTIO_MEM(vdev)->live->queue);
+}
+
+static void handle_more(void *opaque)
+{
+    serve(opaque);
+}
+
+void virtio_mem_queue_run(VirtIOMEMQueue *queue)
+{
+    qemu_bh_schedule(queue->more);
+}
+
+void virtio_mem_queue_done(VirtIOMEMQueue *queue, int ret)
+{
+    answer(queue, ret);
+    virtio_notify(VIRTIO_DEVICE(queue->vmem), queue->vq);
+    qemu_bh_schedule(queue->more);
+}
+
+void virtio_mem_queue_init(VirtIOMEM *vmem, VirtIOMEMQueue *queue)
+{
+    queue->vmem = vmem;
+    queue->vq = virtio_add_queue(VIRTIO_DEVICE(vmem), VIRTIO_MEM_QUEUE_SIZE,
+                                 handle_output);
+    queue->more = qemu_bh_new_guarded(handle_more, queue,
+                                      &DEVICE(vmem)->mem_reentrancy_guard);
+}
+
+void virtio_mem_queue_cleanup(VirtIOMEMQueue *queue)
+{
+    qemu_bh_delete(queue->more);
+    virtio_delete_queue(queue->vq);
+}

@@ -1,0 +1,48 @@
+/*
+ * virtio-mem: a guest that had to wait goes on
+ *
+ * After BUSY a driver waits, for minutes in the case of Linux, unless it hears
+ * of a change of configuration. It does as soon as what made it wait is over.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_VIRTIO_MEM_WAKEUP_H
+#define HW_VIRTIO_MEM_WAKEUP_H
+
+#include "qemu/timer.h"
+#include "hw/virtio/virtio-mem.h"
+
+typedef struct VirtIOMEMWakeup {
+    VirtIODevice *vdev;
+    QEMUTimer *timer;
+    bool guest_waits;
+    int64_t not_before;     /* ms of QEMU_CLOCK_REALTIME */
+    unsigned shortage;      /* ms until the next try; 0: there is memory */
+} VirtIOMEMWakeup;
+
+void virtio_mem_wakeup_init(VirtIOMEMWakeup *wakeup, VirtIODevice *vdev);
+void virtio_mem_wakeup_cleanup(VirtIOMEMWakeup *wakeup);
+
+/* Blocks cannot change while their state is on its way to another QEMU. */
+bool virtio_mem_wakeup_is_migrating(void);
+
+/*
+ * A migration made the guest wait, here or where it came from: tell it within
+ * 0.1 s of the end of the migration, or when the VM runs if that is later.
+ */
+void virtio_mem_wakeup_after_migration(VirtIOMEMWakeup *wakeup);
+
+/*
+ * The host had no memory: tell the guest after 1 s, and after longer, up to
+ * 5 s, when there is none again. Returns true for the first of a series.
+ */
+bool virtio_mem_wakeup_after_shortage(VirtIOMEMWakeup *wakeup);
+
+/* The host has memory. */
+void virtio_mem_wakeup_no_shortage(VirtIOMEMWakeup *wakeup);
+
+/* The VM runs, with a driver. */
+void virtio_mem_wakeup_vm_runs(VirtIOMEMWakeup *wakeup);
+
+#endif

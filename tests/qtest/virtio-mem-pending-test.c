@@ -1,0 +1,238 @@
+/*
+ * virtio-mem: a request whose work on host memory goes on
+ *
+ * The device has memory of a file, and populates it: to plug 512 MiB takes a
+ * good part of a second. Whatever happens in it, the request is answered once, and what is
+ * plugged is what was answered.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "virtio-mem-sides.h"
+
+#define BIG (512 * MiB)
+#define BIG_BLOCKS (BIG / BLOCK)
+#define WHILE_PENDING_MS 100    /* the longest that the monitor may take */
+
+static uint64_t host_memory(int fd)
+{
+    struct stat file;
+
+    g_assert_cmpint(fstat(fd, &file), ==, 0);
+    return file.st_blocks * 512;
+}
+
+/* Send PLUG for 512 MiB, and one request behind it. */
+static uint64_t begin_big_plug(QVirtioMEM *mem)
+{
+    const Request requests[] = {
+        { VIRTIO_MEM_REQ_PLUG, block_addr(mem, 0), BIG_BLOCKS },
+        { VIRTIO_MEM_REQ_STATE, block_addr(mem, 0), BIG_BLOCKS },
+    };
+
+    return batch_send(mem, requests, ARRAY_SIZE(requests));
+}
+
+static void assert_plugged(QVirtioMEM *mem, uint64_t buffers)
+{
+    Answer answers[2];
+
+    batch_wait(mem, buffers, answers, ARRAY_SIZE(answers));
+    g_assert_cmpuint(answers[0].type, ==, VIRTIO_MEM_RESP_ACK);
+    g_assert_cmpuint(answers[1].type, ==, VIRTIO_MEM_RESP_ACK);
+    g_assert_cmpuint(answers[1].state, ==, VIRTIO_MEM_STATE_PLUGGED);
+    g_assert_cmpuint(plugged_size(mem), ==, BIG);
+}
+
+/* After @command, which has to find the request pending. */
+static void while_pending(QVirtioMEM *mem, const char *command)
+{
+    settle();
+    g_assert_cmpuint(queried_size(), ==, 0);
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': %s }", command);
+}
+
+static void finish(QVirtioMEM *mem, int fd)
+{
+    resize(0);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0), ==,
+                     VIRTIO_MEM_RESP_ACK);
+    g_assert_cmpuint(host_memory(fd), ==, 0);
+}
+
+/* --- the others go on ----------------------------------------------------- */
+
+static unsigned longest_answer_ms(uint64_t until_size)
+{
+    gint64 longest = 0;
+
+    for (bool waiting = true; waiting;) {
+        const gint64 start = g_get_monotonic_time();
+
+        waiting = queried_size() != until_size;
+        longest = MAX(longest, g_get_monotonic_time() - start);
+    }
+    return longest / 1000;
+}
+
+static void monitor_goes_on(QVirtioMEM *mem, int fd)
+{
+    const Request all = { VIRTIO_MEM_REQ_UNPLUG_ALL };
+    const uint64_t buffers = begin_big_plug(mem);
+    unsigned longest;
+
+    while_pending(mem, "query-status");
+    longest = longest_answer_ms(BIG);
+    g_test_message("while plugging: %u ms", longest);
+    g_assert_cmpuint(longest, <, WHILE_PENDING_MS);
+    assert_plugged(mem, buffers);
+    g_assert_cmpuint(host_memory(fd), ==, BIG);
+
+    resize(0);
+    batch_send(mem, &all, 1);
+    longest = longest_answer_ms(0);
+    g_test_message("while unplugging: %u ms", longest);
+    g_assert_cmpuint(longest, <, WHILE_PENDING_MS);
+    g_assert_cmpuint(host_memory(fd), ==, 0);
+}
+
+static void resize_meanwhile(QVirtioMEM *mem, int fd)
+{
+    const uint64_t buffers = begin_big_plug(mem);
+
+    while_pending(mem, "query-status");
+    resize(BLOCK);
+    g_assert_cmpuint(requested_size(mem), ==, BLOCK);
+    assert_plugged(mem, buffers);
+    finish(mem, fd);
+}
+
+/* --- it comes to its end before ... --------------------------------------- */
+
+static void stop_meanwhile(QVirtioMEM *mem, int fd)
+{
+    const uint64_t buffers = begin_big_plug(mem);
+
+    while_pending(mem, "stop");
+    g_assert_cmpuint(queried_size(), ==, BIG);
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'cont' }");
+    assert_plugged(mem, buffers);
+    finish(mem, fd);
+}
+
+static void device_reset_meanwhile(QVirtioMEM *mem, int fd)
+{
+    begin_big_plug(mem);
+    while_pending(mem, "query-status");
+    restart_as_usual(mem);
+    g_assert_cmpuint(plugged_size(mem), ==, BIG);
+    g_assert_cmpuint(state_of(mem, 0, BIG_BLOCKS), ==,
+                     VIRTIO_MEM_STATE_PLUGGED);
+    finish(mem, fd);
+}
+
+static void system_reset_meanwhile(QVirtioMEM *mem, int fd)
+{
+    begin_big_plug(mem);
+    while_pending(mem, "query-status");
+    reset_system(mem);
+    g_assert_cmpuint(plugged_size(mem), ==, 0);
+    g_assert_cmpuint(host_memory(fd), ==, 0);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 7, 1), ==,
+                     VIRTIO_MEM_RESP_ACK);
+    finish(mem, fd);
+}
+
+static void migration_meanwhile(QVirtioMEM *mem, int fd)
+{
+    g_autofree char *path = temporary_file();
+    const uint64_t buffers = begin_big_plug(mem);
+
+    while_pending(mem, "query-status");
+    migrate_slowly(path);
+    g_assert_cmpuint(queried_size(), ==, BIG);
+    cancel();
+    assert_plugged(mem, buffers);
+    finish(mem, fd);
+    unlink(path);
+}
+
+/* Nothing was plugged when the user asked, but it was about to be. */
+static void unplug_of_the_device_meanwhile(QVirtioMEM *mem, int fd)
+{
+    const uint64_t buffers = begin_big_plug(mem);
+    QDict *rsp;
+
+    while_pending(mem, "query-status");
+    resize(0);
+    rsp = qtest_qmp(global_qtest, "{ 'execute': 'device_del', 'arguments':"
+                    " { 'id': %s } }", QVIRTIO_MEM_ID);
+    g_assert_nonnull(strstr(qdict_get_str(qdict_get_qdict(rsp, "error"),
+                                          "desc"), "still plugged"));
+    qobject_unref(rsp);
+    assert_plugged(mem, buffers);
+    finish(mem, fd);
+}
+
+/* leave() demands that QEMU ends as it should. */
+static void quit_meanwhile(QVirtioMEM *mem, int fd)
+{
+    begin_big_plug(mem);
+    while_pending(mem, "query-status");
+}
+
+/* A big unplug, too: its memory is there until it is not. */
+static void reset_while_unplugging(QVirtioMEM *mem, int fd)
+{
+    const Request all = { VIRTIO_MEM_REQ_UNPLUG_ALL };
+
+    assert_plugged(mem, begin_big_plug(mem));
+    resize(0);
+    batch_send(mem, &all, 1);
+    restart_as_usual(mem);
+    g_assert_cmpuint(plugged_size(mem), ==, 0);
+    g_assert_cmpuint(usable_size(mem), ==, 0);
+    g_assert_cmpuint(host_memory(fd), ==, 0);
+}
+
+/* -------------------------------------------------------------------------- */
+
+typedef void PendingTest(QVirtioMEM *mem, int fd);
+
+static void run(const void *test)
+{
+    const int fd = memfd_create("virtio-mem-test", 0);
+    g_autofree char *memory = g_strdup_printf(
+        " -object memory-backend-file,id=mem0,share=on,size=%llu,"
+        "mem-path=/proc/%d/fd/%d", REGION, getpid(), fd);
+    Side *side = boot_driver(NEW, memory, ",prealloc=on", "");
+
+    resize(BIG);
+    ((PendingTest *)test)(&side->mem, fd);
+    leave(side);
+    close(fd);
+}
+
+static void add(const char *name, PendingTest *test)
+{
+    g_autofree char *path = g_strconcat("virtio-mem/pending/", name, NULL);
+
+    qtest_add_data_func(path, test, run);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    add("monitor-goes-on", monitor_goes_on);
+    add("resize-meanwhile", resize_meanwhile);
+    add("ends-before-a-stop", stop_meanwhile);
+    add("ends-before-a-device-reset", device_reset_meanwhile);
+    add("ends-before-a-system-reset", system_reset_meanwhile);
+    add("ends-before-a-migration", migration_meanwhile);
+    add("ends-before-quit", quit_meanwhile);
+    add("keeps-the-device", unplug_of_the_device_meanwhile);
+    add("unplug-ends-before-a-device-reset", reset_while_unplugging);
+    return g_test_run();
+}
