@@ -145,7 +145,7 @@ static const VirtIOMEMEffects effects_later = {
 static void spread_news(VirtIOMEM *vmem)
 {
     VIRTIO_DEVICE(vmem)->generation++;
-    virtio_mem_transport_size_changed(vmem);
+    virtio_mem_news_size_changed(&vmem->live->news);
 }
 
 static void all_is_unplugged(VirtIOMEM *vmem)

@@ -10,6 +10,7 @@
 #include "hw/virtio/virtio-mem.h"
 #include "virtio-mem-effects.h"
 #include "virtio-mem-migration.h"
+#include "virtio-mem-news.h"
 #include "virtio-mem-protocol.h"
 #include "virtio-mem-queue.h"
 #include "virtio-mem-rdm.h"
@@ -26,6 +27,7 @@ struct VirtIOMEMLive {
     bool unplugged_inaccessible;    /* 'auto' is resolved */
     VirtIOMEMQueue queue;
     VirtIOMEMWakeup wakeup;
+    VirtIOMEMNews news;
     VirtIOMEMSystemResetListener system_reset;
     VirtIOMEMMigration migration;
 };

@@ -160,6 +160,7 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
     virtio_init(vdev, VIRTIO_ID_MEM, sizeof(struct virtio_mem_config));
     virtio_mem_queue_init(vmem, &live->queue);
     virtio_mem_wakeup_init(&live->wakeup, vdev);
+    virtio_mem_news_init(&live->news, vmem);
     live->system_reset = (VirtIOMEMSystemResetListener) {
         .system_reset = virtio_mem_system_reset,
         .vmem = vmem,
@@ -177,6 +178,7 @@ static void virtio_mem_unrealize(DeviceState *dev)
     virtio_mem_device_drain(vmem);
     virtio_mem_migration_cleanup(&live->migration);
     virtio_mem_system_reset_unlisten(&live->system_reset);
+    virtio_mem_news_cleanup(&live->news);
     virtio_mem_wakeup_cleanup(&live->wakeup);
     virtio_mem_queue_cleanup(&live->queue);
     virtio_cleanup(vdev);

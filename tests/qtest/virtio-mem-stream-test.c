@@ -309,10 +309,15 @@ static Window device_part(const Stream *s)
     return (Window) { start, end - start };
 }
 
-/* The section that comes early, its header included. */
+/*
+ * All of the section that comes early but its name: with another, QEMU 10.0
+ * takes it for the state of another device, and remembers a wrong version.
+ */
 static Window early_section(const Stream *s)
 {
-    return (Window) { s->early, offset_of(s, BITMAP_END) + 8 - s->early };
+    const gsize start = offset_of(s, ADDR);
+
+    return (Window) { start, offset_of(s, BITMAP_END) + 8 - start };
 }
 
 static uint64_t interesting(GRand *rand)
@@ -398,16 +403,16 @@ static void random_damage(const void *machine)
     windows[1] = disk.early ? early_section(&disk) : windows[0];
 
     for (uint64_t i = 0; i < loads; i++) {
-        g_autofree char *right = g_memdup2(disk.data, disk.size);
+        /* One of them: QEMU may write to the rest of the file. */
+        const Window where = windows[g_rand_int_range(rand, 0, 2)];
+        g_autofree char *right = g_memdup2(disk.data + where.start, where.size);
 
         for (int n = g_rand_int_range(rand, 1, 4); n; n--) {
-            const Window where = windows[g_rand_int_range(rand, 0, 2)];
-
             damage(rand, disk.data + where.start, where.size);
         }
         loaded += try_load();
         g_assert_cmpuint(queried_size() % BLOCK, ==, 0);
-        memcpy(disk.data, right, disk.size);
+        memcpy(disk.data + where.start, right, where.size);
         if (i % 16 == 15 || i == loads - 1) {
             hmp("loadvm one");
             g_assert_cmpuint(queried_size(), ==, 65 * BLOCK);

@@ -108,7 +108,8 @@ VirtIOMEM *virtio_mem_of_transport(Object *proxy);
 
 /*
  * Called after the plugged size has changed, by the device: sends
- * MEMORY_DEVICE_SIZE_CHANGE on behalf of the transport.
+ * MEMORY_DEVICE_SIZE_CHANGE on behalf of the transport. Building the event costs
+ * more than plugging a block.
  */
 void virtio_mem_transport_size_changed(const VirtIOMEM *vmem);
 
