@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+from pathlib import Path
 
 from case import GuestCase, device
 from memory import MiB
@@ -51,7 +52,34 @@ class HostMemory(GuestCase):
 
 
 class Shortage(GuestCase):
-    """The memory of a device that populates comes from a small file system."""
+    """A device that populates, on memory of which the test allows little.
+
+    A subclass says where it comes from.
+    """
+
+    SIZE = 512 * MiB
+
+    def restore(self) -> None:
+        """Nothing: the test ends with memory plugged, and so does the VM."""
+
+    def allow(self, size: int) -> None:
+        """Let the device have so much memory."""
+        raise NotImplementedError
+
+    def check_it_goes_on(self) -> None:
+        """The resize stops at what there is, and completes when there is more."""
+        self.vm.resize("vm0", self.SIZE)
+        self.vm.until(True, lambda: self.vm.sizes()["vm0"] > self.SIZE // 4,
+                      "that some of it is plugged")
+        time.sleep(5)
+        self.assertLessEqual(self.vm.sizes()["vm0"], self.SIZE // 2, "plugged")
+        self.assertEqual(self.vm.sh("echo alive"), "alive")
+        self.allow(2 * self.SIZE)
+        self.vm.wait_sizes(vm0=self.SIZE, timeout=12)
+
+
+class FullFileSystem(Shortage):
+    """Memory from a tmpfs."""
 
     directory = tempfile.mkdtemp(prefix="virtio-mem-")
     ARGUMENTS = (
@@ -59,35 +87,49 @@ class Shortage(GuestCase):
         f"memory-backend-file,id=mem0,size=4G,share=on,mem-path={directory}",
         "-device", "virtio-mem-pci,id=vm0,memdev=mem0,prealloc=on")
 
-    @classmethod
-    def boot(cls) -> None:
-        cls.allow("256m", "-t", "tmpfs", "none")
-        super().boot()
+    def setUp(self) -> None:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.SIZE // 2}",
+                        "none", self.directory], check=True)
+        super().setUp()
 
     @classmethod
     def tearDownClass(cls) -> None:
         try:
             super().tearDownClass()
         finally:
-            subprocess.run(["umount", cls.directory], check=True)
+            subprocess.run(["umount", cls.directory], check=False)
             os.rmdir(cls.directory)
 
-    @classmethod
-    def allow(cls, size: str, *options: str) -> None:
-        """Let the file system have so much memory."""
-        subprocess.run(["mount", "-o", f"size={size}", *options,
-                        cls.directory], check=True)
+    def allow(self, size: int) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={size}", self.directory],
+                       check=True)
 
     def test_a_resize_goes_on_when_the_host_has_memory_again(self):
-        self.vm.resize("vm0", 512 * MiB)
-        self.vm.until(True, lambda: self.vm.sizes()["vm0"] > 128 * MiB,
-                      "that some of it is plugged")
-        time.sleep(5)
-        stuck = self.vm.sizes()["vm0"]
-        self.assertLessEqual(stuck, 256 * MiB, "bytes plugged")
-        self.assertEqual(self.vm.sh("echo alive"), "alive")
-        self.allow("1g", "-o", "remount")
-        self.vm.wait_sizes(vm0=512 * MiB, timeout=12)
+        self.check_it_goes_on()
+
+
+class TooFewHugePages(Shortage):
+    """Memory from the host's pool of huge pages."""
+
+    POOL = Path("/proc/sys/vm/nr_hugepages")
+    ARGUMENTS = (
+        "-m", "1G,maxmem=20G", "-object",
+        "memory-backend-memfd,id=mem0,size=4G,hugetlb=on,hugetlbsize=2M,"
+        "reserve=off", "-device",
+        "virtio-mem-pci,id=vm0,memdev=mem0,prealloc=on")
+
+    def setUp(self) -> None:
+        before = self.POOL.read_text()
+        self.addCleanup(self.POOL.write_text, before)
+        self.allow(self.SIZE // 2)
+        super().setUp()
+        self.addCleanup(self.forget, kill=True)
+
+    def allow(self, size: int) -> None:
+        self.POOL.write_text(str(size // (2 * MiB)))
+
+    def test_a_resize_goes_on_when_there_are_more_huge_pages(self):
+        self.check_it_goes_on()
 
 
 if __name__ == "__main__":
