@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 DRIVER = $(PYTHON) $(CURDIR)/scripts/driver
-export QEMU_SRC TARGETS SUITES SANITIZE SECONDS
+export QEMU_SRC TARGETS SUITES SANITIZE SECONDS QUICK
 
 VERBS = build demo run bench check check-full flood fuzz coverage stock
 
@@ -23,7 +23,8 @@ help:
 	@echo '             runs only those; SANITIZE=1 runs unit, qtest and guest with'
 	@echo '             address and undefined-behaviour sanitizers'
 	@echo 'make check-full  all tests: also QEMU'"'"'s own, proofs, sanitizers'
-	@echo 'make bench   time migrations, ours beside stock'
+	@echo 'make bench   measure ours beside stock, report in build/bench; QUICK=1 for'
+	@echo '             five minutes of it'
 	@echo 'make flood   time the monitor under a flooding guest, ours beside stock'
 	@echo 'make fuzz    fuzz the pure rooms and the whole device; SECONDS=60 instead of 600'
 	@echo 'make coverage  show which lines of the device the tests reach'

@@ -189,7 +189,7 @@ class Makefile(ScratchCase):
         text = subprocess.run(["make", "-s", "-C", PROJECT, "help"], check=True,
                               capture_output=True, text=True).stdout
         for verb in ("demo", "run", "check", "check-full", "flood", "fuzz",
-                     "coverage", "stock", "clean", "help"):
+                     "bench", "coverage", "stock", "clean", "help"):
             self.assertRegex(text, rf"(?m)^make {verb} ")
 
     def test_source_tree_reaches_the_driver(self):

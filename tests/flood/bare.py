@@ -37,10 +37,13 @@ class NoAnswer(Exception):
 class VM:
     """QEMU, from `with` to the end of its block."""
 
-    def __init__(self, binary: Path, image: Path, mode: str, log: Path):
+    def __init__(self, binary: Path, image: Path, mode: str, log: Path,
+                 machine: tuple = MACHINE, prefix: tuple = ()):
         self.log = log
+        self.events: list[dict] = []
+        self.greeted = 0.0      # when the monitor first said something
         ours, theirs = socket.socketpair()
-        command = [str(binary), *MACHINE, "-kernel", str(image),
+        command = [*prefix, str(binary), *machine, "-kernel", str(image),
                    "-append", mode,
                    "-chardev", f"socket,id=monitor,fd={theirs.fileno()}",
                    "-mon", "chardev=monitor,mode=control"]
@@ -54,6 +57,7 @@ class VM:
     def __enter__(self) -> "VM":
         try:
             self._read()
+            self.greeted = time.perf_counter()
             self.ask("qmp_capabilities")
             self._wait_ready()
         except BaseException:
@@ -92,6 +96,7 @@ class VM:
                               f"{answer['error']['desc']}")
             if "return" in answer:
                 return answer["return"]
+            self.events.append(answer)
 
     def counters(self) -> list[int]:
         """What the guest counts: answered, unexpected, stage."""

@@ -1,30 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a migration costs with our device and with QEMU's own.
+"""What a migration costs (metrics 8 to 10)."""
 
-    python3 bench/migration.py [--rounds N]
-
-Both take turns, in fresh VMs. Prints a table for each case: medians, with the
-smallest and the largest value.
-"""
-
-import argparse
 import re
-import statistics
-import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-for directory in ("scripts/driver", "tests/flood", "tests/guest"):
-    sys.path.insert(0, str(ROOT / directory))
+import places  # noqa: F401  pylint: disable=unused-import
+import image
+from machine import interleaved
+from memory import GiB, MiB
+from migration import SLOW, Traveller, prepare, request, wait_migration
+from table import Row
+from vm import VM
 
-import image  # noqa: E402  pylint: disable=wrong-import-position
-from memory import GiB, MiB  # noqa: E402  pylint: disable=wrong-import-position
-from migration import (  # noqa: E402  pylint: disable=wrong-import-position
-    SLOW, Traveller, prepare, request, wait_migration)
-from vm import VM, paths  # noqa: E402  pylint: disable=wrong-import-position
-
-BINARIES = {"stock": paths.STOCK, "ours": paths.QEMU}
 SETTLE = 1.0        # seconds for a guest to come to rest
 LONGEST = 90        # seconds that a guest may wait before it goes on
 
@@ -156,36 +144,28 @@ def goes_on(binary: str) -> dict[str, float]:
 CASES = (nothing_plugged, checkerboard, under_load, goes_on)
 
 
-def show(case, results: dict[str, list[dict[str, float]]]) -> None:
-    """One table."""
-    print(f"\n{case.__doc__} ({len(results['ours'])} rounds)\n")
-    print(f"  {'':30}{'stock':>26}{'ours':>26}{'stock/ours':>12}")
-    for metric in results["ours"][0]:
-        columns, medians = "", []
-        for name in BINARIES:
-            values = [round_[metric] for round_ in results[name]]
-            medians.append(statistics.median(values))
-            spread = f"{medians[-1]:.2f} ({min(values):.2f}-{max(values):.2f})"
-            columns += f"{spread:>26}"
-        ratio = f"{medians[0] / medians[1]:.2f}" if medians[1] else "-"
-        print(f"  {metric:30}{columns}{ratio:>12}", flush=True)
+def row(metric: str, case) -> Row:
+    """The row of what is measured in a case."""
+    name, _, unit = metric.partition(", ")
+    name = f"{name}: {case.__doc__}"
+    if case is goes_on:
+        return Row(8, name, unit, 40)
+    if metric.startswith("discards"):
+        return Row(9, name, "calls", 250 if case is checkerboard else None)
+    if metric.startswith("downtime"):
+        return Row(10, name, unit, 1, grain=1)
+    return Row(10, name, unit)
 
 
-def main() -> int:
-    """Run all cases."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+def measure(rounds: int) -> list[Row]:
+    """All cases."""
     image.build()
+    rows: list[Row] = []
     for case in CASES:
-        results: dict = {name: [] for name in BINARIES}
-        for number in range(rounds):
-            order = list(BINARIES.items())
-            for name, binary in order[::-1] if number % 2 else order:
-                results[name].append(case(str(binary)))
-        show(case, results)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        table: dict[str, Row] = {}
+        for who, binary in interleaved(rounds):
+            for metric, value in case(str(binary)).items():
+                table.setdefault(metric, row(metric, case))
+                table[metric].values[who].append(value)
+        rows += table.values()
+    return sorted(rows, key=lambda row: row.number)

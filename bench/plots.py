@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The plots, drawn by gnuplot, each as SVG and as PNG."""
+
+import statistics
+from pathlib import Path
+
+import places  # noqa: F401  pylint: disable=unused-import
+import paths
+import size
+import ui
+from linux import Timeline
+from machine import BACKENDS
+from stall import Change
+
+LOG = paths.LOGS / "bench-plots.log"
+COLOURS = {"stock": "#c0392b", "ours": "#1f618d"}
+FORMATS = {"svg": "svg size {},{} dynamic enhanced font 'sans,11' "
+                  "background 'white'",
+           "png": "pngcairo size {},{} font 'sans,11'"}
+
+
+class Plot:
+    """A script for gnuplot that grows line by line."""
+
+    def __init__(self, width: int, height: int):
+        self.width, self.height = width, height
+        self.lines = ["set encoding utf8", "set grid lc rgb '#dddddd'",
+                      "set tics nomirror", "set border 3"]
+
+    def add(self, *lines: str) -> None:
+        """More of the script."""
+        self.lines += lines
+
+    def data(self, name: str, points: list[tuple]) -> None:
+        """A block of data."""
+        self.add(f"${name} << END",
+                 *(" ".join(f"{value:.6g}" for value in point)
+                   for point in points), "END")
+
+    def draw(self, file: Path) -> None:
+        """Have gnuplot run it, for each format."""
+        script = file.with_suffix(".gnuplot")
+        for kind, terminal in FORMATS.items():
+            words = terminal.format(self.width, self.height)
+            script.write_text("\n".join(
+                [f"set terminal {words}",
+                 f"set output '{file.with_suffix('.' + kind)}'",
+                 *self.lines, "unset output", ""]), encoding="utf-8")
+            ui.run(["gnuplot", script], log=LOG, what="drawing a plot")
+
+
+def stalls(series: dict[tuple[str, str], tuple[Change, Change]],
+           file: Path) -> None:
+    """Every answer of the monitor: from question to answer, how long."""
+    plot = Plot(1000, 900)
+    plot.add("set multiplot layout 3,2", "set logscale y", "set key top right",
+             "set yrange [0.03:10000]", "set ylabel 'round trip, ms'",
+             "set xlabel 'ms since the resize'")
+    for backend in BACKENDS:
+        for number, what in enumerate(("PLUG", "UNPLUG")):
+            plot.add(f"set title '{what} of 4 GiB, {backend.name}'")
+            drawn = []
+            for who, colour in COLOURS.items():
+                name = f"{who}{number}{BACKENDS.index(backend)}"
+                change = series[backend.name, who][number]
+                plot.data(name, [
+                    (1000 * answer.at, 1000 * answer.gross)
+                    for answer in change.around + change.answers])
+                drawn.append(f"${name} using 1:2:2:(0) with vectors nohead "
+                             f"lw 3 lc rgb '{colour}' title '{who}'")
+            plot.add("plot " + ", ".join(drawn))
+    plot.add("unset multiplot")
+    plot.draw(file)
+
+
+def timeline(timelines: dict[str, tuple[Timeline, Timeline]],
+             file: Path) -> None:
+    """How much is plugged, while Linux grows and while it shrinks."""
+    plot = Plot(1000, 420)
+    plot.add("set multiplot layout 1,2", "set ylabel 'plugged, GiB'",
+             "set xlabel 's since the resize'", "set yrange [0:*]")
+    for number, what in enumerate(("grows", "shrinks")):
+        plot.add(f"set title 'Linux {what}'",
+                 f"set key {'bottom' if number == 0 else 'top'} right")
+        drawn = []
+        for who, pair in timelines.items():
+            plot.data(f"{who}{number}", pair[number])
+            drawn.append(f"${who}{number} with lines lw 2 "
+                         f"lc rgb '{COLOURS[who]}' title '{who}'")
+        plot.add("plot " + ", ".join(drawn))
+    plot.add("unset multiplot")
+    plot.draw(file)
+
+
+def against_size(costs: size.Costs, file: Path) -> None:
+    """What things cost against maximum and plugged size."""
+    plot = Plot(1000, 1300)
+    plot.add("set multiplot layout 4,2", "set logscale xy",
+             "set key top left")
+    for what in size.WHATS:
+        for varied, label in (("maximum", "maximum size (1 GiB plugged), GiB"),
+                              ("plugged", "plugged size, GiB")):
+            plot.add(f"set title '{what}'", f"set xlabel '{label}'")
+            drawn = []
+            for who, colour in COLOURS.items():
+                name = f"{who}{varied}{size.WHATS.index(what)}"
+                plot.data(name, [
+                    (gib, statistics.median(costs[varied, what, who, gib]))
+                    for gib in size.SIZES])
+                drawn.append(f"${name} with linespoints lw 2 pt 7 "
+                             f"lc rgb '{colour}' title '{who}'")
+            plot.add("plot " + ", ".join(drawn))
+    plot.add("unset multiplot")
+    plot.draw(file)

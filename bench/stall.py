@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How long the monitor is silent while gigabytes come and go, and how fast they
+come (metrics 5 to 7).
+
+The guest plugs or unplugs all in one request. Meanwhile `query-status` is asked
+again and again. An answer may be late because the processors have other work:
+what the three threads that take part in it (QEMU's main loop, QEMU's thread for
+the monitor, and this program) waited for a processor is taken off.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import ui
+from machine import (BACKENDS, DEVICE, GiB, MEMFD, SMALL, THP, Backend, Guest,
+                     interleaved)
+from table import Row
+
+SIZE = 4 * GiB
+PAUSE = 0.0001          # seconds between questions
+IDLE = 0.05             # seconds before and after that are measured, too
+LONGEST = 60            # seconds that a request may take
+THROTTLE = 1.2          # seconds after which an event is sent at once
+PLUG_GOALS = {THP: 100, SMALL: 100, MEMFD: 1000}
+UNPLUG_GOALS = {THP: 10, SMALL: 10, MEMFD: 500}
+
+
+@dataclass
+class Answer:
+    """One question: when, and how long until the answer, in seconds."""
+
+    at: float
+    gross: float
+    net: float          # without the time without a processor
+
+
+@dataclass
+class Change:
+    """What was seen while the guest plugged or unplugged."""
+
+    answers: list[Answer]
+    around: list[Answer]    # shortly before and after, for comparison
+    seconds: float          # as the guest measured it
+
+    def longest(self, kind: str) -> float:
+        """The longest round trip in milliseconds, gross or net."""
+        return 1000 * max(getattr(answer, kind) for answer in self.answers)
+
+
+class Waits:
+    """How long the threads that answer have waited for a processor."""
+
+    def __init__(self, pid: int):
+        monitor = [task for task in Path(f"/proc/{pid}/task").iterdir()
+                   if (task / "comm").read_text().startswith("IO mon")]
+        self.files = [os.open(f"{task}/schedstat", os.O_RDONLY) for task in
+                      (f"/proc/{pid}/task/{pid}", *monitor, "/proc/self")]
+
+    def seconds(self) -> float:
+        """The sum since they began."""
+        return sum(int(os.pread(file, 100, 0).split()[1])
+                   for file in self.files) / 1e9
+
+    def close(self) -> None:
+        """Nothing is to be asked any more."""
+        for file in self.files:
+            os.close(file)
+
+
+class Monitor:
+    """A VM whose answers are timed."""
+
+    def __init__(self, vm: Guest, speed: float):
+        self.vm, self.speed = vm, speed
+        self.waits = Waits(vm.child.pid)
+
+    def timed(self, since: float, command: str, **arguments) -> Answer:
+        """Ask once."""
+        waited, began = self.waits.seconds(), time.perf_counter()
+        self.vm.ask(command, **arguments)
+        gross = time.perf_counter() - began
+        return Answer(began - since, gross,
+                      max(0, gross - self.waits.seconds() + waited))
+
+    def change(self, size: int) -> Change:
+        """Have the guest change to that size, and ask all the time."""
+        time.sleep(THROTTLE)
+        around = self.idle(time.perf_counter() + IDLE)
+        self.vm.events.clear()
+        began = time.perf_counter()
+        answers = [self.timed(began, "qom-set", path=DEVICE,
+                              property="requested-size", value=size)]
+        while not self.reached(size):
+            if time.perf_counter() - began > LONGEST:
+                raise ui.Fail("the measured guest did not change its size "
+                              f"within {LONGEST} s: see "
+                              f"{ui.shown(self.vm.log)}")
+            answers.append(self.timed(began, "query-status"))
+            time.sleep(PAUSE)
+        around += self.idle(began)
+        return Change(answers, around, self.vm.ticks()[-1] / self.speed)
+
+    def idle(self, since: float) -> list[Answer]:
+        """Ask for a while in which nothing happens."""
+        answers, until = [], time.perf_counter() + IDLE
+        while time.perf_counter() < until:
+            answers.append(self.timed(since, "query-status"))
+            time.sleep(PAUSE)
+        return answers
+
+    def reached(self, size: int) -> bool:
+        """Whether the news of that size has come."""
+        return any(event["event"] == "MEMORY_DEVICE_SIZE_CHANGE"
+                   and event["data"]["size"] == size
+                   for event in self.vm.events)
+
+
+def pairs(binary: Path, backend: Backend, speed: float,
+          number: int) -> list[tuple[Change, Change]]:
+    """So many times all plugged and all unplugged, after once uncounted."""
+    with Guest(binary, "l", backend, SIZE, ",prealloc=on") as vm:
+        monitor = Monitor(vm, speed)
+        try:
+            return [(monitor.change(SIZE), monitor.change(0))
+                    for _ in range(number + 1)][1:]
+        finally:
+            monitor.waits.close()
+
+
+def measure(rounds: int, number: int, speed: float) -> tuple[list[Row], dict]:
+    """The rows, and the first changes of each binary for the plots."""
+    rows, series = [], {}
+    for backend in BACKENDS:
+        table = rows_of(backend)
+        for who, binary in interleaved(rounds):
+            for plug, unplug in pairs(binary, backend, speed, number):
+                note(table, who, plug, unplug)
+                series.setdefault((backend.name, who), (plug, unplug))
+        rows += table.values()
+    return sorted(rows, key=lambda row: row.number), series
+
+
+def rows_of(backend: Backend) -> dict[str, Row]:
+    """The rows of one backend."""
+    name = backend.name
+    return {
+        "plug net": Row(5, "longest stall of the monitor, 4 GiB PLUG with "
+                        f"prealloc, {name}", "ms", PLUG_GOALS[backend]),
+        "plug gross": Row(5, f"the same, gross, {name}", "ms"),
+        "unplug net": Row(6, "longest stall of the monitor, 4 GiB populated "
+                          f"UNPLUG, {name}", "ms", UNPLUG_GOALS[backend]),
+        "unplug gross": Row(6, f"the same, gross, {name}", "ms"),
+        "populate": Row(7, f"populate, warm, {name}", "GiB/s", 1.3, more=True),
+        "discard": Row(7, f"time of that UNPLUG, {name}", "ms"),
+    }
+
+
+def note(table: dict[str, Row], who: str, plug: Change,
+         unplug: Change) -> None:
+    """Add what was seen."""
+    for kind in ("net", "gross"):
+        table[f"plug {kind}"].values[who].append(plug.longest(kind))
+        table[f"unplug {kind}"].values[who].append(unplug.longest(kind))
+    table["populate"].values[who].append(SIZE / GiB / plug.seconds)
+    table["discard"].values[who].append(1000 * unplug.seconds)
