@@ -18,6 +18,7 @@ from pathlib import Path
 
 import places
 import deps
+import image
 import kicks
 import linux
 import machine
@@ -28,6 +29,7 @@ import size
 import stall
 import table
 import ui
+import ways
 
 OUT = paths.BUILD / "bench"
 PACKAGES = ("gnuplot-nox", "strace", "valgrind")
@@ -75,7 +77,7 @@ def discards(report: Report) -> None:
 
 def stalls(report: Report) -> None:
     """Metrics 5 to 7."""
-    rows, series = stall.measure(report.times(5, 1), 1 if report.quick else 2,
+    rows, series = stall.measure(report.times(3, 1), 1 if report.quick else 2,
                                  report.speed)
     report.rows += rows
     plots.stalls(series, OUT / "stall.svg")
@@ -98,6 +100,15 @@ def resizes(report: Report) -> None:
                            "![what is plugged](timeline.svg)\n")
 
 
+def other_ways(report: Report) -> None:
+    """Metric 12."""
+    rows, timelines = ways.measure(report.times(7, 2))
+    report.rows += rows
+    plots.ways(timelines, OUT / "ways.svg")
+    report.sections.append("## Other ways to take memory back\n\n"
+                           "![what is given back](ways.svg)\n")
+
+
 def sizes(report: Report) -> None:
     """Costs against size."""
     costs = size.measure(report.times(3, 1), report.speed)
@@ -108,7 +119,8 @@ def sizes(report: Report) -> None:
 
 
 PARTS = {part.__name__: part for part in (
-    requests, stalls, discards, instructions, sizes, resizes, migrations)}
+    requests, stalls, discards, instructions, sizes, resizes, other_ways,
+    migrations)}
 
 
 def about(quick: bool) -> str:
@@ -147,8 +159,7 @@ def main() -> int:
     chosen = arguments()
     OUT.mkdir(parents=True, exist_ok=True)
     deps.ensure(PACKAGES)
-    ui.progress("preparing the host's memory …")
-    machine.prepare()
+    image.build(machine.SOURCE, machine.IMAGE)
     report = Report(chosen.quick, chosen.rounds, machine.ticks_per_second())
     for name in chosen.only:
         ui.progress(f"measuring {name} …")

@@ -14,6 +14,8 @@ from stall import Change
 
 LOG = paths.LOGS / "bench-plots.log"
 COLOURS = {"stock": "#c0392b", "ours": "#1f618d"}
+WAYS = {"virtio-mem": COLOURS["ours"], "virtio-balloon": "#b9770e",
+        "pc-dimm": "#5d6d7e"}
 FORMATS = {"svg": "svg size {},{} dynamic enhanced font 'sans,11' "
                   "background 'white'",
            "png": "pngcairo size {},{} font 'sans,11'"}
@@ -53,9 +55,10 @@ def stalls(series: dict[tuple[str, str], tuple[Change, Change]],
            file: Path) -> None:
     """Every answer of the monitor: from question to answer, how long."""
     plot = Plot(1000, 900)
-    plot.add("set multiplot layout 3,2", "set logscale y", "set key top right",
-             "set yrange [0.03:10000]", "set ylabel 'round trip, ms'",
-             "set xlabel 'ms since the resize'")
+    plot.add("set multiplot layout 3,2", "set logscale y",
+             "set key top right horizontal", "set yrange [0.03:100000]",
+             "set ytics (0.1, 1, 10, 100, 1000, 10000)",
+             "set ylabel 'round trip, ms'", "set xlabel 's since the resize'")
     for backend in BACKENDS:
         for number, what in enumerate(("PLUG", "UNPLUG")):
             plot.add(f"set title '{what} of 4 GiB, {backend.name}'")
@@ -64,10 +67,12 @@ def stalls(series: dict[tuple[str, str], tuple[Change, Change]],
                 name = f"{who}{number}{BACKENDS.index(backend)}"
                 change = series[backend.name, who][number]
                 plot.data(name, [
-                    (1000 * answer.at, 1000 * answer.gross)
+                    (answer.at, answer.gross, 1000 * answer.gross)
                     for answer in change.around + change.answers])
-                drawn.append(f"${name} using 1:2:2:(0) with vectors nohead "
+                drawn.append(f"${name} using 1:3:2:(0) with vectors nohead "
                              f"lw 3 lc rgb '{colour}' title '{who}'")
+                drawn.append(f"${name} using 1:3 with points pt 7 ps 0.3 "
+                             f"lc rgb '{colour}' notitle")
             plot.add("plot " + ", ".join(drawn))
     plot.add("unset multiplot")
     plot.draw(file)
@@ -92,11 +97,28 @@ def timeline(timelines: dict[str, tuple[Timeline, Timeline]],
     plot.draw(file)
 
 
+def ways(timelines: dict[str, Timeline], file: Path) -> None:
+    """How much of what is wanted is given back, by each way."""
+    plot = Plot(1000, 420)
+    plot.add("set title 'The same Linux gives 2 GiB back'", "set logscale x",
+             "set xlabel 's since the request'", "set ylabel 'given back, %'",
+             "set yrange [0:105]", "set key bottom right")
+    drawn = []
+    for number, (name, colour) in enumerate(WAYS.items()):
+        plot.data(f"way{number}", [(max(0.001, at), 100 * share)
+                                   for at, share in timelines[name]])
+        drawn.append(f"$way{number} with steps lw 2 lc rgb '{colour}' "
+                     f"title '{name}'")
+    plot.add("plot " + ", ".join(drawn))
+    plot.draw(file)
+
+
 def against_size(costs: size.Costs, file: Path) -> None:
     """What things cost against maximum and plugged size."""
     plot = Plot(1000, 1300)
-    plot.add("set multiplot layout 4,2", "set logscale xy",
-             "set key top left")
+    plot.add("set multiplot layout 4,2", "set logscale x 2",
+             "set key bottom right", "set yrange [0:*]",
+             f"set xtics ({', '.join(map(str, size.SIZES))})")
     for what in size.WHATS:
         for varied, label in (("maximum", "maximum size (1 GiB plugged), GiB"),
                               ("plugged", "plugged size, GiB")):

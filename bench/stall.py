@@ -9,13 +9,14 @@ the monitor, and this program) waited for a processor is taken off.
 """
 
 import os
+import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import ui
 from machine import (BACKENDS, DEVICE, GiB, MEMFD, SMALL, THP, Backend, Guest,
-                     interleaved)
+                     interleaved, warm)
 from table import Row
 
 SIZE = 4 * GiB
@@ -45,8 +46,11 @@ class Change:
     seconds: float          # as the guest measured it
 
     def longest(self, kind: str) -> float:
-        """The longest round trip in milliseconds, gross or net."""
-        return 1000 * max(getattr(answer, kind) for answer in self.answers)
+        """The longest round trip in milliseconds, gross or net; never less
+        than the shortest while nothing happened."""
+        least = min(answer.gross for answer in self.around)
+        return 1000 * max(least, *(getattr(answer, kind)
+                                   for answer in self.answers))
 
 
 class Waits:
@@ -82,11 +86,14 @@ class Monitor:
         self.vm.ask(command, **arguments)
         gross = time.perf_counter() - began
         return Answer(began - since, gross,
-                      max(0, gross - self.waits.seconds() + waited))
+                      gross - self.waits.seconds() + waited)
 
     def change(self, size: int) -> Change:
         """Have the guest change to that size, and ask all the time."""
-        time.sleep(THROTTLE)
+        ready = time.perf_counter() + THROTTLE
+        if size:
+            warm(size * 9 // 8)
+        time.sleep(max(0, ready - time.perf_counter()))
         around = self.idle(time.perf_counter() + IDLE)
         self.vm.events.clear()
         began = time.perf_counter()
@@ -153,6 +160,8 @@ def rows_of(backend: Backend) -> dict[str, Row]:
                           f"UNPLUG, {name}", "ms", UNPLUG_GOALS[backend]),
         "unplug gross": Row(6, f"the same, gross, {name}", "ms"),
         "populate": Row(7, f"populate, warm, {name}", "GiB/s", 1.3, more=True),
+        "idle": Row(5, f"for comparison: median when nothing happens, {name}",
+                    "ms"),
         "discard": Row(7, f"time of that UNPLUG, {name}", "ms"),
     }
 
@@ -163,5 +172,7 @@ def note(table: dict[str, Row], who: str, plug: Change,
     for kind in ("net", "gross"):
         table[f"plug {kind}"].values[who].append(plug.longest(kind))
         table[f"unplug {kind}"].values[who].append(unplug.longest(kind))
+    table["idle"].values[who].append(1000 * statistics.median(
+        answer.gross for answer in plug.around))
     table["populate"].values[who].append(SIZE / GiB / plug.seconds)
     table["discard"].values[who].append(1000 * unplug.seconds)

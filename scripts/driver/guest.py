@@ -22,7 +22,8 @@ from archive import Archive
 
 KERNEL = "linux-image-cloud-amd64"      # small, and has the virtio drivers
 BUSYBOX = "busybox-static"
-MODULES = ("virtio_pci", "virtio_mem")  # what the guest needs for the device
+# the device, and virtio-balloon, to which it is compared
+MODULES = ("virtio_pci", "virtio_mem", "virtio_balloon")
 
 IMAGE = paths.GUEST / "amd64"
 INIT = paths.ROOT / "tests" / "guest" / "init.sh"
