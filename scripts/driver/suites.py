@@ -100,7 +100,7 @@ def qtest_targets() -> tuple[str, ...]:
 def qtest(env: dict, flavour: Flavour = PLAIN) -> list[Program]:
     """Our tests in QEMU's own framework."""
     env = {**env, "QTEST_QEMU_BINARY": "./qemu-system-x86_64", **flavour.env}
-    programs = [Program(name, [f"tests/qtest/{name}", "--tap", "-k"], 120,
+    programs = [Program(name, [f"tests/qtest/{name}", "--tap", "-k"], 300,
                         cwd=flavour.obj, env=env)
                 for name in qtest_names()]
     ours = qos_paths(env, flavour)

@@ -97,25 +97,11 @@ static void resize_while_migrating(void)
     unlink(path);
 }
 
-static unsigned count_discards(const char *log)
-{
-    g_autofree char *text = NULL;
-    unsigned discards = 0;
-
-    g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
-    for (const char *s = text; (s = strstr(s, "ram_block_discard_range "));
-         s++) {
-        discards++;
-    }
-    return discards;
-}
-
 /* However many holes there are: one at start, and one before RAM comes. */
 static void discards_at_load(const void *machine)
 {
     g_autofree char *path = temporary_file(), *log = temporary_file();
-    g_autofree char *trace = g_strdup_printf(
-        "-trace ram_block_discard_range -D %s", log);
+    g_autofree char *trace = trace_discards(log);
     Side *from = source(machine), *to;
 
     resize(8 * GiB);

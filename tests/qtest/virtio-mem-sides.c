@@ -227,3 +227,21 @@ void hmp(const char *line)
 
     g_assert_cmpstr(answer, ==, "");
 }
+
+char *trace_discards(const char *log)
+{
+    return g_strdup_printf("-trace ram_block_discard_range -D %s", log);
+}
+
+unsigned count_discards(const char *log)
+{
+    g_autofree char *text = NULL;
+    unsigned discards = 0;
+
+    g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
+    for (const char *s = text; (s = strstr(s, "ram_block_discard_range "));
+         s++) {
+        discards++;
+    }
+    return discards;
+}

@@ -77,6 +77,12 @@ void wait_for(const char *command, const char *wanted);
 
 char *temporary_file(void);
 
+/* Arguments that make QEMU write each discard of host memory to @log. */
+char *trace_discards(const char *log);
+
+/* How many there are in it. */
+unsigned count_discards(const char *log);
+
 /* Make @path a disk that savevm can write to. */
 void add_snapshot_disk(const char *path);
 

@@ -9,33 +9,20 @@
 #include "qemu/osdep.h"
 #include "virtio-mem-sides.h"
 
-static unsigned discards(const char *log)
-{
-    g_autofree char *text = NULL;
-    unsigned count = 0;
-
-    g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
-    for (const char *s = text; (s = strstr(s, "ram_block_discard_range "));
-         s++) {
-        count++;
-    }
-    return count;
-}
-
 /* What the host has to do for these requests at one kick. */
 static unsigned discards_of(QVirtioMEM *mem, const char *log,
                             const Request *requests, unsigned nb,
                             const Answer *expected)
 {
     g_autofree Answer *answers = g_new0(Answer, nb);
-    const unsigned before = discards(log);
+    const unsigned before = count_discards(log);
 
     batch(mem, requests, answers, nb);
     for (unsigned i = 0; i < nb; i++) {
         g_assert_cmpuint(answers[i].type, ==, expected ? expected[i].type :
                          VIRTIO_MEM_RESP_ACK);
     }
-    return discards(log) - before;
+    return count_discards(log) - before;
 }
 
 static void adjacent_unplugs_share_a_discard(QVirtioMEM *mem, const char *log)
@@ -96,8 +83,7 @@ typedef void TogetherTest(QVirtioMEM *mem, const char *log);
 static void run(const void *test)
 {
     g_autofree char *log = temporary_file();
-    g_autofree char *trace = g_strdup_printf(
-        "-trace ram_block_discard_range -D %s", log);
+    g_autofree char *trace = trace_discards(log);
     Side *side = boot_driver(NEW, MEMORY, "", trace);
 
     resize(256 * MiB);
