@@ -159,6 +159,24 @@ static void migration_meanwhile(QVirtioMEM *mem, int fd)
     unlink(path);
 }
 
+static void snapshot_meanwhile(QVirtioMEM *mem, int fd)
+{
+    g_autofree char *path = temporary_file();
+    uint64_t buffers;
+
+    add_snapshot_disk(path);
+    buffers = begin_big_plug(mem);
+    while_pending(mem, "query-status");
+    hmp("savevm one");
+    assert_plugged(mem, buffers);
+    finish(mem, fd);
+    hmp("loadvm one");
+    g_assert_cmpuint(queried_size(), ==, BIG);
+    restart_as_usual(mem);
+    finish(mem, fd);
+    unlink(path);
+}
+
 /* Nothing was plugged when the user asked, but it was about to be. */
 static void unplug_of_the_device_meanwhile(QVirtioMEM *mem, int fd)
 {
@@ -231,6 +249,7 @@ int main(int argc, char **argv)
     add("ends-before-a-device-reset", device_reset_meanwhile);
     add("ends-before-a-system-reset", system_reset_meanwhile);
     add("ends-before-a-migration", migration_meanwhile);
+    add("ends-before-a-snapshot", snapshot_meanwhile);
     add("ends-before-quit", quit_meanwhile);
     add("keeps-the-device", unplug_of_the_device_meanwhile);
     add("unplug-ends-before-a-device-reset", reset_while_unplugging);
