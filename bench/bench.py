@@ -88,7 +88,7 @@ def stalls(report: Report) -> None:
 
 def migrations(report: Report) -> None:
     """Metrics 8 to 10."""
-    report.rows += moves.measure(report.times(5, 1))
+    report.rows += moves.measure(report.times(3, 1))
 
 
 def resizes(report: Report) -> None:
