@@ -41,6 +41,7 @@ class Report:
 
     quick: bool
     rounds: int | None
+    load: float
     speed: float = 0.0
     rows: list[table.Row] = field(default_factory=list)
     sections: list[str] = field(default_factory=list)
@@ -55,6 +56,7 @@ class Report:
         missed = [row for row in rows if row.met() is False]
         return "\n".join([
             "# Our device beside QEMU's own\n", about(self.quick),
+            f"The machine's load was {self.load:.1f} when it began.\n",
             "Medians, and the smallest and the largest value of all rounds.\n",
             table.markdown(rows),
             f"{len(missed)} goals missed.\n", *self.sections])
@@ -160,7 +162,8 @@ def main() -> int:
     OUT.mkdir(parents=True, exist_ok=True)
     deps.ensure(PACKAGES)
     image.build(machine.SOURCE, machine.IMAGE)
-    report = Report(chosen.quick, chosen.rounds, machine.ticks_per_second())
+    report = Report(chosen.quick, chosen.rounds, os.getloadavg()[0],
+                    machine.ticks_per_second())
     for name in chosen.only:
         ui.progress(f"measuring {name} …")
         PARTS[name](report)
