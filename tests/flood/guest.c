@@ -13,7 +13,7 @@
 
 #define POPULATED   (64 << 20)
 
-static char what;               /* what to do: first letter of the case's name */
+static char what;               /* what to do: first letter of the case */
 
 /* Keep as many requests in the ring as it has room for. */
 static _Noreturn void keep_full(void)
