@@ -142,6 +142,7 @@ bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
     usable_size = virtio_mem_geometry_usable(&state->geo, size);
     virtio_mem_set_usable(vmem, MAX(state->usable_size, usable_size));
     virtio_notify_config(VIRTIO_DEVICE(vmem));
+    virtio_mem_status_sizes(&vmem->live->status);
     return true;
 }
 

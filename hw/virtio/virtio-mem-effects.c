@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
+#include "qemu/timer.h"
 #include "qemu/units.h"
 #include "trace.h"
 #include "virtio-mem-backing.h"
@@ -50,6 +51,7 @@ static void report_populate(VirtIOMEM *vmem, Error *err)
 static int effect_populate(void *opaque, VirtIOMEMSpan span)
 {
     VirtIOMEM *vmem = opaque;
+    const int64_t start = get_clock();
     Error *err = NULL;
     int ret;
 
@@ -57,6 +59,7 @@ static int effect_populate(void *opaque, VirtIOMEMSpan span)
         return 0;
     }
     ret = populate(vmem, span, &err);
+    virtio_mem_status_host_time(&vmem->live->status, get_clock() - start);
     report_populate(vmem, err);
     return ret;
 }
@@ -64,8 +67,11 @@ static int effect_populate(void *opaque, VirtIOMEMSpan span)
 static int effect_discard(void *opaque, VirtIOMEMSpan span)
 {
     VirtIOMEM *vmem = opaque;
+    const int64_t start = get_clock();
+    const int ret = virtio_mem_backing_discard(vmem->memdev, span);
 
-    return virtio_mem_backing_discard(vmem->memdev, span);
+    virtio_mem_status_host_time(&vmem->live->status, get_clock() - start);
+    return ret;
 }
 
 /* On the worker's thread. */
@@ -84,6 +90,7 @@ static int work_later(VirtIOMEM *vmem, bool populate, VirtIOMEMSpan span)
 
     op->populate = populate;
     op->span = span;
+    op->start = get_clock();
     virtio_mem_worker_start(&op->worker);
     return VIRTIO_MEM_PENDING;
 }
@@ -145,7 +152,8 @@ static const VirtIOMEMEffects effects_later = {
 static void spread_news(VirtIOMEM *vmem)
 {
     VIRTIO_DEVICE(vmem)->generation++;
-    virtio_mem_news_size_changed(&vmem->live->news);
+    virtio_mem_news_changed(&vmem->live->size_news);
+    virtio_mem_status_sizes(&vmem->live->status);
 }
 
 static void all_is_unplugged(VirtIOMEM *vmem)
@@ -202,6 +210,7 @@ static void operation_goes_on(void *opaque, int ret)
     VirtIOMEMLive *live = vmem->live;
     VirtIOMEMOperation *op = &live->operation;
 
+    virtio_mem_status_host_time(&live->status, get_clock() - op->start);
     if (op->populate) {
         report_populate(vmem, g_steal_pointer(&op->err));
     }

@@ -26,6 +26,7 @@ typedef struct VirtIOMEMOperation {
     VirtIOMEMWorker worker;
     bool populate;              /* or discard */
     VirtIOMEMSpan span;
+    int64_t start;              /* of the work, ns */
     Error *err;
 } VirtIOMEMOperation;
 

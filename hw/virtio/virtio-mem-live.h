@@ -14,6 +14,7 @@
 #include "virtio-mem-protocol.h"
 #include "virtio-mem-queue.h"
 #include "virtio-mem-rdm.h"
+#include "virtio-mem-status.h"
 #include "virtio-mem-system-reset.h"
 #include "virtio-mem-transition.h"
 #include "virtio-mem-wakeup.h"
@@ -27,7 +28,8 @@ struct VirtIOMEMLive {
     bool unplugged_inaccessible;    /* 'auto' is resolved */
     VirtIOMEMQueue queue;
     VirtIOMEMWakeup wakeup;
-    VirtIOMEMNews news;
+    VirtIOMEMNews size_news;
+    VirtIOMEMStatus status;
     VirtIOMEMSystemResetListener system_reset;
     VirtIOMEMMigration migration;
 };

@@ -293,6 +293,7 @@ static int device_load(VirtIOMEMLive *live)
         live->state.requested_size = migration->requested_size;
         /* The guest may have been told to wait where it came from. */
         virtio_mem_wakeup_after_migration(&live->wakeup);
+        virtio_mem_status_loaded(&live->status);
     }
     return ret;
 }

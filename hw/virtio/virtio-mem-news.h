@@ -1,9 +1,9 @@
 /*
- * virtio-mem: news of the plugged size
+ * virtio-mem: news, as often as a user can bear them
  *
- * The first change is told at once, then at most one a second, and always the
- * last: as QEMU limits MEMORY_DEVICE_SIZE_CHANGE. But nothing is built for a
- * change that is not told.
+ * The first change is told at once, then at most one in an interval, and always
+ * the last: as QEMU limits its events, but nothing is built for a change that is
+ * not told.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,20 +12,22 @@
 #define HW_VIRTIO_MEM_NEWS_H
 
 #include "qemu/timer.h"
-#include "hw/virtio/virtio-mem.h"
 
 typedef struct VirtIOMEMNews {
-    const VirtIOMEM *vmem;
-    QEMUTimer *timer;       /* pending: something was told within a second */
-    bool due;               /* and the size has changed since */
+    void (*tell)(void *opaque);
+    void *opaque;
+    unsigned interval;      /* ms */
+    QEMUTimer *timer;       /* pending: something was told in this interval */
+    bool due;               /* and there is something new since */
 } VirtIOMEMNews;
 
-void virtio_mem_news_init(VirtIOMEMNews *news, const VirtIOMEM *vmem);
+void virtio_mem_news_init(VirtIOMEMNews *news, unsigned interval,
+                          void (*tell)(void *opaque), void *opaque);
 
 /* Tells what is due. */
 void virtio_mem_news_cleanup(VirtIOMEMNews *news);
 
-/* The plugged size has changed. */
-void virtio_mem_news_size_changed(VirtIOMEMNews *news);
+/* There is something new to tell. */
+void virtio_mem_news_changed(VirtIOMEMNews *news);
 
 #endif

@@ -93,7 +93,8 @@ static bool take(VirtIOMEMQueue *queue, Incoming *in)
     return true;
 }
 
-static void trace_incoming(VirtIOMEMQueue *queue, const Incoming *in)
+/* Called when it is sure that the request does not go back into the ring. */
+static void trace_request(VirtIOMEMQueue *queue, const Incoming *in)
 {
     trace_virtio_mem_verdict(queue->vmem, in->req.type, in->req.addr.gpa,
                              in->req.nb_blocks, in->verdict.response,
@@ -122,7 +123,7 @@ static void gather(VirtIOMEMQueue *queue, VirtIOMEMRange *range)
             g_free(in.elem);
             return;
         }
-        trace_incoming(queue, &in);
+        trace_request(queue, &in);
         range->count += in.verdict.range.count;
         queue->elems[queue->nb_elems++] = in.elem;
     }
@@ -136,6 +137,9 @@ static void answer(VirtIOMEMQueue *queue, int ret)
     };
 
     for (unsigned i = 0; i < queue->nb_elems; i++) {
+        virtio_mem_status_answered(
+            &queue->vmem->live->status, queue->type, verdict.response,
+            ret ? VIRTIO_MEM_RESIZE_HOST_MEMORY : VIRTIO_MEM_RESIZE_NO_REASON);
         element_answer(queue, queue->elems[i], &verdict);
     }
     queue->nb_elems = 0;
@@ -149,11 +153,16 @@ static bool handle(VirtIOMEMQueue *queue, const Incoming *in)
     VirtIOMEMRange range = in->verdict.range;
     int ret;
 
-    trace_incoming(queue, in);
+    trace_request(queue, in);
     if (action == VIRTIO_MEM_ACTION_NONE) {
+        virtio_mem_status_answered(
+            &queue->vmem->live->status, in->req.type, in->verdict.response,
+            in->verdict.response == VIRTIO_MEM_RESP_BUSY ?
+            VIRTIO_MEM_RESIZE_MIGRATION : VIRTIO_MEM_RESIZE_NO_REASON);
         element_answer(queue, in->elem, &in->verdict);
         return true;
     }
+    queue->type = in->req.type;
     queue->elems[queue->nb_elems++] = in->elem;
     if (action == VIRTIO_MEM_ACTION_UNPLUG) {
         gather(queue, &range);

@@ -23,7 +23,8 @@ typedef struct VirtIOMEMQueue {
     VirtIOMEM *vmem;
     VirtQueue *vq;
     QEMUBH *more;                   /* goes on with a ring that was not emptied */
-    unsigned nb_elems;              /* carried out as one, answered alike */
+    uint16_t type;                  /* of those that are carried out as one */
+    unsigned nb_elems;
     VirtQueueElement *elems[VIRTIO_MEM_QUEUE_TOGETHER];
     bool pending;                   /* they are on their way */
 } VirtIOMEMQueue;

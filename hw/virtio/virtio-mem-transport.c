@@ -13,6 +13,7 @@
 #include "qapi/qapi-events-machine.h"
 #include "hw/mem/memory-device.h"
 #include "hw/virtio/virtio-mem.h"
+#include "virtio-mem-live.h"
 
 /* The name that virtio_instance_init_common() gives the device. */
 #define VIRTIO_BACKEND "virtio-backend"
@@ -70,6 +71,10 @@ static void fill_device_info(const MemoryDeviceState *md,
     vi->node = vmem->node;
     vi->memdev = object_get_canonical_path(OBJECT(vmem->memdev));
 
+    if (vmem->live) {
+        vi->resize = virtio_mem_status_resize(&vmem->live->status);
+        vi->requests = virtio_mem_status_requests(&vmem->live->status);
+    }
     info->type = MEMORY_DEVICE_INFO_KIND_VIRTIO_MEM;
     info->u.virtio_mem.data = vi;
 }

@@ -24,6 +24,8 @@
 #include "virtio-mem-migration.h"
 #include CONFIG_DEVICES
 
+#define VIRTIO_MEM_SIZE_NEWS_MS 1000    /* as QEMU limits that event */
+
 G_STATIC_ASSERT(sizeof(struct virtio_mem_config) == 56);
 
 /* --- config space, features, reset ------------------------------------- */
@@ -69,9 +71,24 @@ static int virtio_mem_validate_features(VirtIODevice *vdev)
 {
     if (virtio_host_has_feature(vdev, VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE) &&
         !virtio_vdev_has_feature(vdev, VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE)) {
+        virtio_mem_status_driver(&VIRTIO_MEM(vdev)->live->status,
+                                 VIRTIO_MEM_RESIZE_DRIVER_REFUSED);
         return -EFAULT;
     }
     return 0;
+}
+
+/* A driver that was refused gives up: it sets FAILED, or nothing any more. */
+static void virtio_mem_follow_driver(VirtIOMEM *vmem, uint8_t status)
+{
+    VirtIOMEMStatus *told = &vmem->live->status;
+
+    if (status & VIRTIO_CONFIG_S_DRIVER_OK) {
+        virtio_mem_status_driver(told, VIRTIO_MEM_RESIZE_DRIVER_RUNS);
+    } else if (!(status & VIRTIO_CONFIG_S_FAILED) ||
+               told->resize.driver != VIRTIO_MEM_RESIZE_DRIVER_REFUSED) {
+        virtio_mem_status_driver(told, VIRTIO_MEM_RESIZE_DRIVER_NONE);
+    }
 }
 
 /*
@@ -82,6 +99,7 @@ static void virtio_mem_set_status(VirtIODevice *vdev, uint8_t status)
 {
     VirtIOMEM *vmem = VIRTIO_MEM(vdev);
 
+    virtio_mem_follow_driver(vmem, status);
     if (vdev->vm_running && (status & VIRTIO_CONFIG_S_DRIVER_OK)) {
         virtio_mem_queue_run(&vmem->live->queue);
         virtio_mem_wakeup_vm_runs(&vmem->live->wakeup);
@@ -93,6 +111,11 @@ static void virtio_mem_set_status(VirtIODevice *vdev, uint8_t status)
 static void virtio_mem_queue_reset(VirtIODevice *vdev, uint32_t index)
 {
     virtio_mem_device_drain(VIRTIO_MEM(vdev));
+}
+
+static void virtio_mem_tell_size(void *opaque)
+{
+    virtio_mem_transport_size_changed(opaque);
 }
 
 static void virtio_mem_done(VirtIOMEM *vmem, int ret)
@@ -160,7 +183,9 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
     virtio_init(vdev, VIRTIO_ID_MEM, sizeof(struct virtio_mem_config));
     virtio_mem_queue_init(vmem, &live->queue);
     virtio_mem_wakeup_init(&live->wakeup, vdev);
-    virtio_mem_news_init(&live->news, vmem);
+    virtio_mem_news_init(&live->size_news, VIRTIO_MEM_SIZE_NEWS_MS,
+                         virtio_mem_tell_size, vmem);
+    virtio_mem_status_init(&live->status, vmem);
     live->system_reset = (VirtIOMEMSystemResetListener) {
         .system_reset = virtio_mem_system_reset,
         .vmem = vmem,
@@ -178,7 +203,8 @@ static void virtio_mem_unrealize(DeviceState *dev)
     virtio_mem_device_drain(vmem);
     virtio_mem_migration_cleanup(&live->migration);
     virtio_mem_system_reset_unlisten(&live->system_reset);
-    virtio_mem_news_cleanup(&live->news);
+    virtio_mem_status_cleanup(&live->status);
+    virtio_mem_news_cleanup(&live->size_news);
     virtio_mem_wakeup_cleanup(&live->wakeup);
     virtio_mem_queue_cleanup(&live->queue);
     virtio_cleanup(vdev);

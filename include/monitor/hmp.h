@@ -3,3 +3,7 @@
 void hmp_memory_device_resize(Monitor *mon, const QDict *qdict);
 void memory_device_resize_completion(ReadLineState *rs, int nb_args,
                                      const char *str);
+
+/* virtio-mem: the end of what info memory-devices prints of a device */
+struct VirtioMEMDeviceInfo;
+void hmp_info_virtio_mem(Monitor *mon, const struct VirtioMEMDeviceInfo *info);
