@@ -32,7 +32,7 @@ static int populate(VirtIOMEM *vmem, VirtIOMEMSpan span, Error **errp)
 }
 
 /* Takes @err. */
-static void report_populate(VirtIOMEM *vmem, Error *err)
+static void report_populate(VirtIOMEM *vmem, VirtIOMEMSpan span, Error *err)
 {
     VirtIOMEMWakeup *wakeup = &vmem->live->wakeup;
 
@@ -41,9 +41,10 @@ static void report_populate(VirtIOMEM *vmem, Error *err)
         return;
     }
     if (virtio_mem_wakeup_after_shortage(wakeup)) {
-        warn_report("virtio-mem: memory backend '%s' ran out of memory: %s",
+        warn_report("virtio-mem: memory backend '%s' ran out of memory (0x%"
+                    PRIx64 " bytes more were needed): %s",
                     object_get_canonical_path_component(OBJECT(vmem->memdev)),
-                    error_get_pretty(err));
+                    span.size, error_get_pretty(err));
     }
     error_free(err);
 }
@@ -60,7 +61,7 @@ static int effect_populate(void *opaque, VirtIOMEMSpan span)
     }
     ret = populate(vmem, span, &err);
     virtio_mem_status_host_time(&vmem->live->status, get_clock() - start);
-    report_populate(vmem, err);
+    report_populate(vmem, span, err);
     return ret;
 }
 
@@ -212,7 +213,7 @@ static void operation_goes_on(void *opaque, int ret)
 
     virtio_mem_status_host_time(&live->status, get_clock() - op->start);
     if (op->populate) {
-        report_populate(vmem, g_steal_pointer(&op->err));
+        report_populate(vmem, op->span, g_steal_pointer(&op->err));
     }
     ret = virtio_mem_resume(&live->transition_later, &op->progress, ret);
     if (ret != VIRTIO_MEM_PENDING) {
