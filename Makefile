@@ -16,11 +16,11 @@ clean:
 	rm -rf $(CURDIR)/build
 
 help:
-	@echo 'make         build build/qemu-system-x86_64 with our virtio-mem'
+	@echo 'make         build QEMU with our virtio-mem, and vmemctl, in build/'
 	@echo 'make demo    build, boot a Debian guest and show resizing step by step'
 	@echo 'make run     the same VM, with its console and monitor on the terminal'
 	@echo 'make check   build and run the tests that gate a change; SUITES="unit qtest"'
-	@echo '             runs only those; SANITIZE=1 runs unit, qtest and guest with'
+	@echo '             runs only those; SANITIZE=1 runs unit, qtest, guest and vmemctl with'
 	@echo '             address and undefined-behaviour sanitizers'
 	@echo 'make check-full  all tests: also QEMU'"'"'s own, proofs, sanitizers'
 	@echo 'make bench   measure ours beside stock, report in build/bench; QUICK=1 for'

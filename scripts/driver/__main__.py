@@ -7,13 +7,17 @@ import sys
 import paths
 import private
 import qemu
+import standalone
 import ui
 
 
 def build() -> None:
-    """Build QEMU with our device."""
+    """Build QEMU with our device, and vmemctl."""
     qemu.build()
     ui.progress(f"{ui.shown(paths.QEMU)} is ready")
+    tool = standalone.vmemctl(private.tools())
+    ui.progress(f"{ui.shown(tool)} is ready" if tool
+                else standalone.MISSING)
 
 
 def stock() -> None:

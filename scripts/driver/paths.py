@@ -13,6 +13,7 @@ PRISTINE = BUILD / "pristine"      # QEMU as Debian (or QEMU_SRC) has it
 QEMU_TREE = BUILD / "qemu" / "src"  # the same with this project laid over it
 QEMU_OBJ = BUILD / "qemu" / "obj"
 QEMU = BUILD / "qemu-system-x86_64"
+VMEMCTL = BUILD / "vmemctl"
 STOCK_OBJ = BUILD / "stock" / "obj"
 STOCK = BUILD / "stock" / "qemu-system-x86_64"
 TOOLS = BUILD / "tools"            # privately unpacked meson and pycotap

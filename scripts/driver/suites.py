@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The suites of `make check`: for each, how to build it and what to run."""
 
-import json
-import os
 import re
-import subprocess
 from dataclasses import dataclass, replace
 from typing import Callable
 
 import paths
-import qemu
-import stamp
+import standalone
 import ui
 import upstream
 from flavours import PLAIN, SANITIZED, Flavour
@@ -42,41 +38,28 @@ def guest(env: dict) -> list[Program]:
 
 
 def unit(env: dict, flavour: Flavour = PLAIN) -> list[Program]:
-    """The pure rooms, in the stand-alone build of the top meson.build."""
-    meson = meson_command()
-    build, identity = flavour.unit, meson_identity(env, flavour)
-    log = paths.LOGS / f"unit-build-{flavour.name}.log"
-    log.unlink(missing_ok=True)
-    if not (build / "build.ninja").exists() or \
-            not stamp.matches(build, identity):
-        stamp.clear(build)
-        wipe = ["--wipe"] if (build / "meson-private").exists() else []
-        ui.run([*meson, "setup", *wipe, *flavour.meson, build, paths.ROOT],
-               log=log, what="setting up the unit tests",
-               env={**env, "CC": qemu.compiler(flavour)})
-        stamp.write(build, identity)
-    ui.progress("building the unit tests …")
-    ui.run(["ninja", "-C", build], log=log, env=env,
-           what="building the unit tests")
-    listed = subprocess.run(
-        [*map(str, meson), "introspect", "--tests", str(build)],
-        env={**os.environ, **env}, capture_output=True, text=True, check=True)
+    """All unit tests of the stand-alone build."""
+    standalone.build(env, flavour)
     return [Program(test["name"], [*test["cmd"], "--tap", "-k"],
-                    max(60, test["timeout"]), cwd=build,
+                    max(60, test["timeout"]), cwd=flavour.unit,
                     env={**test["env"], **flavour.env})
-            for test in json.loads(listed.stdout)]
+            for test in standalone.tests(env, flavour)]
 
 
-def meson_command() -> list:
-    """The private meson, or the system's where there is none."""
-    private = paths.TOOLS / "usr" / "bin" / "meson"
-    return [qemu.PYTHON, private] if private.exists() else ["meson"]
+def vmemctl(env: dict, flavour: Flavour = PLAIN) -> list[Program]:
+    """The command-line tool, with scripted peers and with real VMs."""
+    binary = standalone.vmemctl(env, flavour)
+    if not binary:
+        raise ui.Fail(f"{standalone.MISSING}: install it")
+    return python_files(paths.ROOT / "tests" / "vmemctl", 300,
+                        {**env, "VM_QEMU": str(PLAIN.binary),
+                         "VMEMCTL": str(binary), **flavour.env})
 
 
-def meson_identity(env: dict, flavour: Flavour) -> str:
-    """What the set-up of the unit tests depends on."""
-    return " ".join([*map(str, meson_command()), *flavour.meson,
-                     *sorted(env.values()), qemu.compiler(flavour)])
+def vmemctl_alone(env: dict, flavour: Flavour) -> list[Program]:
+    """The command-line tool, with scripted peers."""
+    return [program for program in vmemctl(env, flavour)
+            if program.name != "test_vm"]
 
 
 def qtest_names() -> list[str]:
@@ -161,6 +144,7 @@ SUITES = {
     "unit": Suite(unit),
     "qtest": Suite(qtest, PLAIN, qtest_targets),
     "guest": Suite(guest, PLAIN, guest=True, stock=True),
+    "vmemctl": Suite(vmemctl, PLAIN, guest=True, stock=True),
     "flood": Suite(flood, PLAIN),
     "fuzz": Suite(fuzz),
     # the rest of check-full
@@ -169,8 +153,9 @@ SUITES = {
     "sanitize-unit": Suite(sanitized(unit)),
     "sanitize-qtest": Suite(sanitized(qtest), SANITIZED, qtest_targets),
     "sanitize-guest": Suite(sanitized(sanitized_guest), SANITIZED, guest=True),
+    "sanitize-vmemctl": Suite(sanitized(vmemctl_alone)),
 }
-GATE = ("driver", "unit", "qtest", "guest", "flood", "fuzz")
+GATE = ("driver", "unit", "qtest", "guest", "vmemctl", "flood", "fuzz")
 SANITIZE = tuple(name for name in SUITES if name.startswith("sanitize-"))
 
 

@@ -206,7 +206,8 @@ class Choice(ScratchCase):
 
     def test_sanitizers_have_suites_of_their_own(self):
         self.assertEqual(self.chosen("check", SANITIZE="1"),
-                         ["sanitize-unit", "sanitize-qtest", "sanitize-guest"])
+                         ["sanitize-unit", "sanitize-qtest", "sanitize-guest",
+                          "sanitize-vmemctl"])
         self.assertEqual(self.chosen("check", SANITIZE="1", SUITES="unit"),
                          ["sanitize-unit"])
 

@@ -14,8 +14,7 @@ import private
 import qemu
 import seeds
 import stamp
-import suites
-import ui
+import standalone
 from flavours import Flavour
 from libfuzzer import Fuzzer
 
@@ -54,18 +53,8 @@ def rooms() -> list[Fuzzer]:
 
 def build_rooms(env: dict, flavour: Flavour) -> None:
     """Set the stand-alone build up, if need be, and build the fuzzers."""
-    log = paths.LOGS / "fuzz-rooms-build.log"
-    log.unlink(missing_ok=True)
-    identity = suites.meson_identity(env, flavour)
-    if not stamp.matches(ROOMS, identity):
-        wipe = ["--wipe"] if (ROOMS / "meson-private").exists() else []
-        ui.run([*suites.meson_command(), "setup", *wipe, *flavour.meson, ROOMS,
-                paths.ROOT], log=log, what="setting up the fuzzers",
-               env={**env, "CC": flavour.compiler})
-        stamp.write(ROOMS, identity)
-    ui.run(["ninja", "-C", ROOMS, *(f"tests/fuzz/fuzz-{subject}"
-                                    for subject in SUBJECTS)],
-           log=log, env=env, what="building the fuzzers")
+    standalone.build(env, flavour, *(f"tests/fuzz/fuzz-{subject}"
+                                     for subject in SUBJECTS))
 
 
 def device() -> list[Fuzzer]:

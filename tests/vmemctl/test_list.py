@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""vmemctl list, and the command line, with a scripted monitor."""
+
+import json
+import re
+import socket
+import subprocess
+import threading
+import unittest
+
+from support import (DONE, REFUSED, ROOT, VMEMCTL, GiB, MiB, PeerCase, device,
+                     run)
+
+TOOL = ROOT / "tools" / "vmemctl"
+
+
+class List(PeerCase):
+    """What it shows."""
+
+    def test_a_table_in_human_units(self):
+        self.script(query_memory_devices=[
+            device(size=GiB, requested_size=1536 * MiB),
+            device("memory-7", node=12, max_size=512 * GiB)])
+        done = self.vmemctl("list")
+        self.check(done, DONE)
+        self.assertEqual(done.stdout, (
+            "ID        NODE   SIZE  REQUESTED      MAX  BLOCK\n"
+            "vm0          0  1 GiB    1.5 GiB    8 GiB  2 MiB\n"
+            "memory-7    12    0 B        0 B  512 GiB  2 MiB\n"))
+
+    def test_status_and_reason_are_shown_if_qemu_tells_them(self):
+        self.script(query_memory_devices=[
+            device(resize={"status": "blocked", "reason": "migration",
+                           "since": 3}),
+            device("vm1", resize={"status": "settled", "since": 4}),
+            device("vm2")])
+        lines = self.vmemctl("list").stdout.splitlines()
+        self.assertTrue(lines[0].endswith("BLOCK  STATUS"))
+        self.assertTrue(lines[1].endswith("2 MiB  blocked: migration"))
+        self.assertTrue(lines[2].endswith("2 MiB  settled"))
+        self.assertTrue(lines[3].endswith("2 MiB"))
+
+    def test_json_is_all_that_qemu_says_of_virtio_mem_devices(self):
+        told = device(resize={"status": "settled", "since": 4}, novel=[1])
+        self.script(query_memory_devices=[
+            {"type": "dimm", "data": {"id": "dimm0"}}, told])
+        done = self.vmemctl("list", "--json")
+        self.check(done, DONE)
+        self.assertEqual(json.loads(done.stdout), [told["data"]])
+
+    def test_other_memory_devices_are_left_out(self):
+        self.script(query_memory_devices=[
+            {"type": "dimm", "data": {"id": "dimm0"}}])
+        self.check(self.vmemctl("list"), DONE, "no virtio-mem device")
+        self.assertEqual(json.loads(self.vmemctl("list", "--json").stdout), [])
+
+    def test_a_device_without_id_is_shown(self):
+        nameless = device()
+        del nameless["data"]["id"]
+        self.script(query_memory_devices=[nameless])
+        self.assertIn("\n-      0 ", self.vmemctl("list").stdout)
+
+    def test_a_monitor_can_be_on_tcp(self):
+        peer = self.script(query_memory_devices=[device()])
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def serve():
+                with listener.accept()[0] as peer.stream:
+                    peer.serve(peer.stream)
+            threading.Thread(target=serve, daemon=True).start()
+            done = run("-s", f"127.0.0.1:{listener.getsockname()[1]}", "list")
+        self.check(done, DONE, "vm0")
+
+
+class CommandLine(PeerCase):
+    """What is refused before anybody is asked, and what is written of it."""
+
+    def test_usage(self):
+        peer = self.script(query_memory_devices=[device()])
+        for words, text in (
+                ([], "a command is missing"), (["lst"], "no command 'lst'"),
+                (["list", "vm0"], "too many words for 'list'"),
+                (["watch", "vm0", "1G"], "too many words for 'watch'"),
+                (["resize", "vm0"], "a size are missing"),
+                (["resize", "vm0", "1G", "2G"], "one word too many: '2G'"),
+                (["list", "--wait"], "only resize takes '--wait'"),
+                (["watch", "--json"], "only list takes '--json'"),
+                (["watch", "--timeout", "1"], "only resize takes '--timeout'"),
+                (["resize", "vm0", "1G", "--timeout", "1"], "without --wait"),
+                (["resize", "vm0", "1G", "--wait", "--timeout", "0"],
+                 "not a number of seconds"),
+                (["list", "--limit", "1s"], "not a number of seconds"),
+                (["list", "--limit"], "a value is missing after '--limit'"),
+                (["list", "--jsn"], "no option '--jsn'"),
+                (["list", "--json=1"], "no option '--json=1'"),
+                (["list", "-x"], "no option '-x'")):
+            with self.subTest(words=words):
+                self.check(run("-s", self.path, *words), REFUSED, text)
+        self.check(run("list"), REFUSED, "-s SOCKET")
+        self.check(run("-s", "", "list"), REFUSED, "no socket after '-s'")
+        self.assertEqual(peer.connections, 0)
+
+    def test_options_can_stand_anywhere(self):
+        self.script(query_memory_devices=[device()])
+        done = run("list", "--json", "--limit=2", f"--socket={self.path}")
+        self.check(done, DONE, '"vm0"')
+
+    def test_help_manual_and_completion_name_every_option_and_command(self):
+        text = run("--help").stdout
+        names = set(re.findall(r"--[a-z]+", text)) | {"list", "resize",
+                                                      "watch"}
+        self.assertGreater(len(names), 8)
+        manual = (TOOL / "vmemctl.1").read_text().replace("\\-", "-")
+        completion = (TOOL / "vmemctl.bash").read_text()
+        for name in names:
+            self.assertIn(name, manual)
+            self.assertIn(name, completion)
+        self.assertEqual(set(re.findall(r"--[a-z]+", manual)),
+                         set(re.findall(r"--[a-z]+", text)))
+
+
+class Completion(PeerCase):
+    """What bash completes."""
+
+    def complete(self, *words: str) -> list[str]:
+        """The candidates for the last word."""
+        script = (f'PATH={VMEMCTL.rpartition("/")[0]}:$PATH; . "$0"; '
+                  'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _vmemctl; '
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(
+            ["bash", "-c", script, str(TOOL / "vmemctl.bash"), "vmemctl",
+             *words], capture_output=True, text=True, check=True, timeout=60)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()
+
+    def test_commands_and_options(self):
+        self.assertEqual(self.complete("-s", "x", ""),
+                         ["list", "resize", "watch"])
+        self.assertEqual(self.complete("-s", "x", "re"), ["resize"])
+        self.assertEqual(self.complete("-s", "x", "list", "--j"), ["--json"])
+        self.assertEqual(self.complete("-s", "x", "resize", "v", "1", "--w"),
+                         ["--wait"])
+
+    def test_sockets(self):
+        self.script()
+        self.assertEqual(self.complete("-s", self.path[:-1]), [self.path])
+
+    def test_ids_come_from_the_vm(self):
+        self.script(query_memory_devices=[device(), device("vm1"),
+                                          device("other")])
+        self.assertEqual(self.complete("-s", self.path, "resize", "vm"),
+                         ["vm0", "vm1"])
+        self.assertEqual(self.complete("-s", self.path, "watch", ""),
+                         ["vm0", "vm1", "other"])
+        self.assertEqual(self.complete("-s", self.path, "list", ""), [])
+        self.assertEqual(self.complete("-s", "absent", "watch", ""), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

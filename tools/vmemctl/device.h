@@ -1,0 +1,40 @@
+/*
+ * vmemctl: what QEMU says of its virtio-mem devices
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef VMEMCTL_DEVICE_H
+#define VMEMCTL_DEVICE_H
+
+#include "qmp.h"
+
+/* Sizes are in bytes. What may be NULL is not said by every QEMU. */
+typedef struct Device {
+    char *id;           /* NULL if the user gave it none */
+    int64_t node;
+    uint64_t size;
+    uint64_t requested;
+    uint64_t max;
+    uint64_t block;
+    char *status;       /* may be NULL */
+    char *reason;       /* may be NULL */
+    JsonObject *data;   /* all of it, as it came */
+} Device;
+
+/* All virtio-mem devices (of Device); NULL on failure. */
+GPtrArray *devices_query(Qmp *qmp, GError **errp);
+
+/* The device of that name; if there is none, the error names all. */
+Device *devices_find(GPtrArray *devices, const char *id, GError **errp);
+
+/* Ask for another size, with whatever command this QEMU has. */
+bool device_resize(Qmp *qmp, const char *id, uint64_t size, GError **errp);
+
+/* What QEMU says of the resize ("blocked: guest"), or NULL. */
+char *device_state(const Device *device);
+
+/* In words, why the device has not the requested size. */
+char *device_why(Qmp *qmp, const Device *device);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * vmemctl: the command resize
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include <stdio.h>
+
+#include "commands.h"
+#include "error.h"
+#include "size.h"
+#include "text.h"
+
+int command_resize(Qmp *qmp, const Options *options, GError **errp)
+{
+    g_autoptr(GPtrArray) devices = devices_query(qmp, errp);
+    Device *device = devices ? devices_find(devices, options->id, errp) : NULL;
+    uint64_t target;
+    SizeLimits limits;
+
+    if (!device) {
+        return EXIT_REFUSED;
+    }
+    limits = (SizeLimits) {
+        .requested = device->requested,
+        .max = device->max,
+        .block = device->block,
+    };
+    if (!size_target(options->size, &limits, &target, errp) ||
+        !device_resize(qmp, options->id, target, errp)) {
+        return EXIT_REFUSED;
+    }
+    if (!options->wait) {
+        g_autofree char *asked = text_size(target);
+        g_autofree char *size = text_size(device->size);
+
+        printf("%s: %s requested, has %s\n", options->id, asked, size);
+        return EXIT_SETTLED;
+    }
+    return follow(qmp, options, device->size, target, errp);
+}
