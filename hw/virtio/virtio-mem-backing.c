@@ -7,11 +7,13 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/cutils.h"
+#include "qemu/units.h"
 #include "exec/ramblock.h"
 #include "migration/vmstate.h"
 #include "system/runstate.h"
 #include "virtio-mem-backing.h"
 
+#define LOOK_AT_MOST (256 * MiB)
 #define THP_SIZE_FILE "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
 bool virtio_mem_backing_check(HostMemoryBackend *backend, Error **errp)
@@ -126,6 +128,50 @@ int virtio_mem_backing_discard(HostMemoryBackend *backend, VirtIOMEMSpan span)
 {
     return ram_block_discard_range(backend->mr.ram_block, span.offset,
                                    span.size);
+}
+
+#ifdef CONFIG_LINUX
+/* A shared file knows of its holes; looking at each page would take longer. */
+static bool file_has_data(RAMBlock *rb, VirtIOMEMSpan span)
+{
+    const uint64_t start = rb->fd_offset + span.offset;
+    const off_t data = lseek(qemu_ram_get_fd(rb), start, SEEK_DATA);
+
+    return data < 0 ? errno != ENXIO : (uint64_t)data < start + span.size;
+}
+
+static uint64_t resident_bytes(void *area, uint64_t size)
+{
+    const uint64_t page_size = qemu_real_host_page_size();
+    const uint64_t pages = size / page_size;
+    g_autofree unsigned char *resident = g_malloc(pages);
+    uint64_t bytes = 0;
+
+    if (mincore(area, size, resident)) {
+        return size;
+    }
+    for (uint64_t i = 0; i < pages; i++) {
+        bytes += (resident[i] & 1) * page_size;
+    }
+    return bytes;
+}
+#endif
+
+bool virtio_mem_backing_holds(HostMemoryBackend *backend, VirtIOMEMSpan span,
+                              uint64_t bytes)
+{
+#ifdef CONFIG_LINUX
+    RAMBlock *rb = backend->mr.ram_block;
+
+    if (span.size > bytes && span.size <= LOOK_AT_MOST) {
+        if (qemu_ram_is_shared(rb) && qemu_ram_get_fd(rb) >= 0) {
+            return file_has_data(rb, span);
+        }
+        return resident_bytes((char *)memory_region_get_ram_ptr(&backend->mr) +
+                              span.offset, span.size) > bytes;
+    }
+#endif
+    return span.size > bytes;
 }
 
 int virtio_mem_backing_populate(HostMemoryBackend *backend, VirtIOMEMSpan span,

@@ -58,6 +58,15 @@ bool virtio_mem_backing_has_zero_page(HostMemoryBackend *backend);
 int virtio_mem_backing_discard(HostMemoryBackend *backend, VirtIOMEMSpan span);
 
 /*
+ * virtio_mem_backing_holds: is more host memory behind @span than @bytes?
+ *
+ * Quick, and only a guess: it says yes of more than 256 MiB without a look, and
+ * of a shared file with any memory there.
+ */
+bool virtio_mem_backing_holds(HostMemoryBackend *backend, VirtIOMEMSpan span,
+                              uint64_t bytes);
+
+/*
  * Fault in the host memory of @span for writing, with up to @threads threads,
  * or as many as there are CPUs when it is 0. The memory policy and the thread
  * context of @backend are heeded.

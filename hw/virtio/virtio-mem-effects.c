@@ -106,8 +106,10 @@ static int effect_populate_later(void *opaque, VirtIOMEMSpan span)
 
 static int effect_discard_later(void *opaque, VirtIOMEMSpan span)
 {
-    return span.size <= VIRTIO_MEM_LITTLE ? effect_discard(opaque, span)
-                                          : work_later(opaque, false, span);
+    VirtIOMEM *vmem = opaque;
+
+    return virtio_mem_backing_holds(vmem->memdev, span, VIRTIO_MEM_LITTLE) ?
+           work_later(vmem, false, span) : effect_discard(vmem, span);
 }
 
 /* --- the others ---------------------------------------------------------- */

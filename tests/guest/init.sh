@@ -22,6 +22,7 @@ done
 cat > /bin/load-driver <<'LOAD'
 #!/bin/sh
 while read -r module; do
+    test -e "/sys/module/${module%.ko}" && continue
     insmod "/lib/modules/$module" || exit 1
 done < /lib/modules/order
 LOAD

@@ -150,6 +150,7 @@ class Waiting(MigrationCase):
         vm.resize("vm0", PLUGGED + 256 * MiB)
         time.sleep(1)
         self.assertEqual(vm.sizes(), {"vm0": PLUGGED}, "sizes meanwhile")
+        self.assertEqual(vm.devices()["vm0"]["resize"]["reason"], "migration")
 
     def assert_goes_on(self) -> None:
         """It does, and then all is as it was."""
