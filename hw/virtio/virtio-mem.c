@@ -78,14 +78,14 @@ static int virtio_mem_validate_features(VirtIODevice *vdev)
     return 0;
 }
 
-/* A driver that was refused gives up: it sets FAILED, or nothing any more. */
+/* A driver that was refused is so until the device is reset. */
 static void virtio_mem_follow_driver(VirtIOMEM *vmem, uint8_t status)
 {
     VirtIOMEMStatus *told = &vmem->live->status;
 
     if (status & VIRTIO_CONFIG_S_DRIVER_OK) {
         virtio_mem_status_driver(told, VIRTIO_MEM_RESIZE_DRIVER_RUNS);
-    } else if (!(status & VIRTIO_CONFIG_S_FAILED) ||
+    } else if (!status ||
                told->resize.driver != VIRTIO_MEM_RESIZE_DRIVER_REFUSED) {
         virtio_mem_status_driver(told, VIRTIO_MEM_RESIZE_DRIVER_NONE);
     }

@@ -133,6 +133,11 @@ static void driver_features(void)
     vdev->bus->set_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE |
                           VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FAILED);
     assert_status("blocked", "driver-features");
+    vdev->bus->set_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE |
+                          VIRTIO_CONFIG_S_DRIVER);
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'stop' }");
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'cont' }");
+    assert_status("blocked", "driver-features");
     restart_driver(side);
     assert_told("resizing", NULL);
     leave(side);
