@@ -9,7 +9,29 @@ from memory import MiB
 from vm import VM
 
 
-class GuestCase(unittest.TestCase):
+class SharedCase(unittest.TestCase):
+    """Tests that share what they run in; a subclass can forget() it."""
+
+    @classmethod
+    def forget(cls, kill: bool) -> None:
+        """End it, politely or not."""
+        raise NotImplementedError
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.forget(kill=False)
+
+    @contextmanager
+    def killing_on_failure(self):
+        """Do not leave a VM in an unknown state to the next test."""
+        try:
+            yield
+        except BaseException:
+            self.forget(kill=True)
+            raise
+
+
+class GuestCase(SharedCase):
     """Tests of one VM; a subclass says with ARGUMENTS what it looks like.
 
     A boot takes four seconds, so the tests of a class share one. Each starts
@@ -35,15 +57,6 @@ class GuestCase(unittest.TestCase):
         """Bring the VM back to what a test expects to find."""
         self.vm.restore()
 
-    @contextmanager
-    def killing_on_failure(self):
-        """Do not leave a VM in an unknown state to the next test."""
-        try:
-            yield
-        except BaseException:
-            self.forget(kill=True)
-            raise
-
     @classmethod
     def boot(cls) -> None:
         """Start the VM; it is the class's own from then on.
@@ -65,10 +78,6 @@ class GuestCase(unittest.TestCase):
         vm, cls.vm = cls.vm, None
         if vm is not None:
             vm.stop(kill)
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.forget(kill=False)
 
     def _formatMessage(self, msg, standardMsg):
         """Let the failure of any assertion name the logs."""

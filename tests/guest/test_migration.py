@@ -4,9 +4,8 @@
 import os
 import time
 import unittest
-from contextlib import contextmanager
 
-from case import device
+from case import SharedCase, device
 from memory import GiB, MiB
 from migration import FAST, SLOW, STOCK, Damaged, Traveller, wait_migration
 
@@ -16,7 +15,7 @@ AGAIN = 3       # how often a guest may be found damaged
 PROMPT = 1.0    # seconds in which a guest goes on that had to wait
 
 
-class MigrationCase(unittest.TestCase):
+class MigrationCase(SharedCase):
     """One guest goes from test to test; each moves it."""
 
     arguments = ARGUMENTS
@@ -37,24 +36,11 @@ class MigrationCase(unittest.TestCase):
             cls.traveller.load(PLUGGED)
 
     @classmethod
-    def tearDownClass(cls) -> None:
-        cls.forget(kill=False)
-
-    @classmethod
     def forget(cls, kill: bool) -> None:
         """End the VMs, politely or not."""
         traveller, cls.traveller = cls.traveller, None
         if traveller:
             traveller.close(kill)
-
-    @contextmanager
-    def killing_on_failure(self):
-        """Do not leave VMs in an unknown state to the next test."""
-        try:
-            yield
-        except BaseException:
-            self.forget(kill=True)
-            raise
 
     def assert_survives(self, *moves) -> None:
         """The guest has the same memory with the same content afterwards.
