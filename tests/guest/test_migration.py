@@ -200,8 +200,8 @@ class Waiting(MigrationCase):
             vm.cmd("migrate-set-parameters", **{"max-bandwidth": FAST})
             self.traveller.arrive()
             vm = self.traveller.vm
-            vm.until(True, lambda: vm.sizes()["vm0"] < PLUGGED,
-                     "that memory was unplugged", PROMPT)
+            vm.until(1, lambda: vm.devices()["vm0"]["requests"]["unplug-all"]
+                     ["ack"], "requests to unplug all, done", PROMPT)
             vm.wait_sizes(vm0=PLUGGED)
 
 
