@@ -12,8 +12,10 @@
 #include "migration/vmstate.h"
 #include "system/runstate.h"
 #include "virtio-mem-backing.h"
+#include "virtio-mem-populate.h"
 
 #define LOOK_AT_MOST (256 * MiB)
+#define DISCARD_STEP (64 * MiB)
 #define THP_SIZE_FILE "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
 bool virtio_mem_backing_check(HostMemoryBackend *backend, Error **errp)
@@ -130,6 +132,23 @@ int virtio_mem_backing_discard(HostMemoryBackend *backend, VirtIOMEMSpan span)
                                    span.size);
 }
 
+int virtio_mem_backing_discard_in_steps(HostMemoryBackend *backend,
+                                        VirtIOMEMSpan span)
+{
+    const uint64_t page_size = host_memory_backend_pagesize(backend);
+    const uint64_t step = MAX(page_size, DISCARD_STEP);
+    int ret = 0;
+
+    for (uint64_t done = 0; !ret && done < span.size; done += step) {
+        ret = virtio_mem_backing_discard(backend, (VirtIOMEMSpan) {
+            .offset = span.offset + done,
+            .size = MIN(step, span.size - done),
+        });
+        sched_yield();
+    }
+    return ret;
+}
+
 #ifdef CONFIG_LINUX
 /* A shared file knows of its holes; looking at each page would take longer. */
 static bool file_has_data(RAMBlock *rb, VirtIOMEMSpan span)
@@ -174,15 +193,23 @@ bool virtio_mem_backing_holds(HostMemoryBackend *backend, VirtIOMEMSpan span,
     return span.size > bytes;
 }
 
+/* Not less than a huge page, which would come as a whole with the first step. */
+static uint64_t populate_step(HostMemoryBackend *backend)
+{
+    return MAX(virtio_mem_backing_default_block_size(backend), 2 * MiB);
+}
+
 int virtio_mem_backing_populate(HostMemoryBackend *backend, VirtIOMEMSpan span,
                                 unsigned threads, Error **errp)
 {
-    char *area = (char *)memory_region_get_ram_ptr(&backend->mr) + span.offset;
+    const VirtIOMEMPopulate what = {
+        .area = (char *)memory_region_get_ram_ptr(&backend->mr) + span.offset,
+        .size = span.size,
+        .step = populate_step(backend),
+        .fd = memory_region_get_fd(&backend->mr),
+        .threads = threads,
+        .context = backend->prealloc_context,
+    };
 
-    if (!qemu_prealloc_mem(memory_region_get_fd(&backend->mr), area, span.size,
-                           threads ? MIN(threads, INT_MAX) : INT_MAX,
-                           backend->prealloc_context, false, errp)) {
-        return -ENOMEM;
-    }
-    return 0;
+    return virtio_mem_populate(&what, errp);
 }

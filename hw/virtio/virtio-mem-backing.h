@@ -58,6 +58,15 @@ bool virtio_mem_backing_has_zero_page(HostMemoryBackend *backend);
 int virtio_mem_backing_discard(HostMemoryBackend *backend, VirtIOMEMSpan span);
 
 /*
+ * The same in steps of 64 MiB, in between which whoever is ready to run goes
+ * first. For a thread that nobody waits for: as it is with faulting in (see
+ * virtio-mem-populate.h), kernels before Linux 6.17 keep QEMU from changing its
+ * address space during a step. An error ends it; the steps before are done.
+ */
+int virtio_mem_backing_discard_in_steps(HostMemoryBackend *backend,
+                                        VirtIOMEMSpan span);
+
+/*
  * virtio_mem_backing_holds: is more host memory behind @span than @bytes?
  *
  * Quick, and only a guess: it says yes of more than 256 MiB without a look, and

@@ -82,7 +82,8 @@ static int operation_work(void *opaque)
     VirtIOMEMOperation *op = &vmem->live->operation;
 
     return op->populate ? populate(vmem, op->span, &op->err)
-                        : virtio_mem_backing_discard(vmem->memdev, op->span);
+                        : virtio_mem_backing_discard_in_steps(vmem->memdev,
+                                                              op->span);
 }
 
 static int work_later(VirtIOMEM *vmem, bool populate, VirtIOMEMSpan span)

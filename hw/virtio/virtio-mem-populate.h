@@ -1,0 +1,39 @@
+/*
+ * virtio-mem: fault in host memory with several threads
+ *
+ * The kernel keeps a process from changing its address space while it faults
+ * memory in for it: an mmap(), the start of a thread, any allocation that needs
+ * one waits until a whole MADV_POPULATE_WRITE is over, in the main loop with
+ * the BQL held. So it is asked for little at a time, and every other thread that
+ * is ready to run goes first in between.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_VIRTIO_MEM_POPULATE_H
+#define HW_VIRTIO_MEM_POPULATE_H
+
+#include "qemu/thread-context.h"
+
+/* Memory to fault in for writing; what it contains stays. */
+typedef struct VirtIOMEMPopulate {
+    char *area;             /* mapped */
+    size_t size;            /* bytes */
+    size_t step;            /* bytes at a time, a multiple of the page size */
+    int fd;                 /* of the mapping, or -1 */
+    unsigned threads;       /* at most; 0: as many as there are CPUs */
+    ThreadContext *context; /* creates them, NULL: they are the caller's */
+} VirtIOMEMPopulate;
+
+/*
+ * virtio_mem_populate: blocks until all is faulted in.
+ *
+ * There are never more threads than CPUs, than 16, than steps, or than one for
+ * each 16 MiB. Before Linux 5.14, which cannot fault in without touching, they
+ * take turns.
+ *
+ * Returns 0, or -ENOMEM and sets @errp; part of the memory may then be there.
+ */
+int virtio_mem_populate(const VirtIOMEMPopulate *what, Error **errp);
+
+#endif
