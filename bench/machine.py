@@ -72,6 +72,7 @@ class Guest(bare.VM):
         LOGS.mkdir(parents=True, exist_ok=True)
         machine = (
             "-machine", "q35", "-cpu", "max,phys-bits=48", "-accel", "tcg",
+            "-name", "measured,debug-threads=on",
             "-m", f"128M,maxmem={size + GiB}B", "-nodefaults",
             "-no-user-config", "-display", "none",
             "-object", f"{backend.kind},id=mem0,size={size},reserve=off",

@@ -5,9 +5,11 @@ come (metrics 5 to 7).
 The guest plugs or unplugs all in one request. Meanwhile `query-status` is asked
 again and again. An answer may be late because the processors have other work:
 what the three threads that take part in it (QEMU's main loop, QEMU's thread for
-the monitor, and this program) waited for a processor is taken off.
+the monitor, and this program) waited for a processor is taken off, and so is what
+the hypervisor, if there is one, took of a processor.
 """
 
+import operator
 import os
 import statistics
 import time
@@ -23,6 +25,7 @@ SIZE = 4 * GiB
 PAUSE = 0.0001          # seconds between questions
 IDLE = 0.05             # seconds before and after that are measured, too
 LONGEST = 60            # seconds that a request may take
+STEAL = 8               # where a line of /proc/stat has it
 THROTTLE = 1.2          # seconds after which an event is sent at once
 PLUG_GOALS = {THP: 100, SMALL: 100, MEMFD: 1000}
 UNPLUG_GOALS = {THP: 10, SMALL: 10, MEMFD: 500}
@@ -59,17 +62,32 @@ class Waits:
     def __init__(self, pid: int):
         monitor = [task for task in Path(f"/proc/{pid}/task").iterdir()
                    if (task / "comm").read_text().startswith("IO mon")]
+        if len(monitor) != 1:
+            raise ui.Fail("of QEMU's threads the one of its monitor, which is "
+                          "called 'IO mon', could not be told")
         self.files = [os.open(f"{task}/schedstat", os.O_RDONLY) for task in
                       (f"/proc/{pid}/task/{pid}", *monitor, "/proc/self")]
+        self.stat = os.open("/proc/stat", os.O_RDONLY)
 
-    def seconds(self) -> float:
-        """The sum since they began."""
-        return sum(int(os.pread(file, 100, 0).split()[1])
-                   for file in self.files) / 1e9
+    def now(self) -> list[float]:
+        """Seconds since the machine began: the sum of the waits, and what the
+        hypervisor took of each processor."""
+        lines = os.pread(self.stat, 100 * (os.cpu_count() + 1), 0).splitlines()
+        return [sum(int(os.pread(file, 100, 0).split()[1])
+                    for file in self.files) / 1e9,
+                *(int(line.split()[STEAL]) / os.sysconf("SC_CLK_TCK")
+                  for line in lines[1:] if line.startswith(b"cpu")
+                  and line.count(b" ") > STEAL)]
+
+    def since(self, then: list[float]) -> float:
+        """How long since now() said that. What a processor did not get is
+        counted once, for the one that got least."""
+        waited, *stolen = map(operator.sub, self.now(), then)
+        return waited + max(stolen)
 
     def close(self) -> None:
         """Nothing is to be asked any more."""
-        for file in self.files:
+        for file in (self.stat, *self.files):
             os.close(file)
 
 
@@ -82,18 +100,16 @@ class Monitor:
 
     def timed(self, since: float, command: str, **arguments) -> Answer:
         """Ask once."""
-        waited, began = self.waits.seconds(), time.perf_counter()
+        before, began = self.waits.now(), time.perf_counter()
         self.vm.ask(command, **arguments)
         gross = time.perf_counter() - began
-        return Answer(began - since, gross,
-                      gross - self.waits.seconds() + waited)
+        return Answer(began - since, gross, gross - self.waits.since(before))
 
     def change(self, size: int) -> Change:
         """Have the guest change to that size, and ask all the time."""
-        ready = time.perf_counter() + THROTTLE
+        time.sleep(THROTTLE)
         if size:
             warm(size * 9 // 8)
-        time.sleep(max(0, ready - time.perf_counter()))
         around = self.idle(time.perf_counter() + IDLE)
         self.vm.events.clear()
         began = time.perf_counter()
