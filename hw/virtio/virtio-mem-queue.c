@@ -31,17 +31,18 @@
 static bool element_read(VirtIOMEMQueue *queue, VirtQueueElement *elem,
                          VirtIOMEMRequest *req)
 {
-    VirtIODevice *vdev = VIRTIO_DEVICE(queue->vmem);
     uint8_t wire[VIRTIO_MEM_REQUEST_SIZE];
 
     if (iov_to_buf(elem->out_sg, elem->out_num, 0, wire, sizeof(wire)) <
         sizeof(wire)) {
-        virtio_error(vdev, "virtio-mem request is shorter than %zu bytes",
+        virtio_error(VIRTIO_DEVICE(queue->vmem),
+                     "virtio-mem request is shorter than %zu bytes",
                      sizeof(wire));
         return false;
     }
     if (iov_size(elem->in_sg, elem->in_num) < VIRTIO_MEM_RESPONSE_SIZE) {
-        virtio_error(vdev, "virtio-mem response does not have %d bytes of room",
+        virtio_error(VIRTIO_DEVICE(queue->vmem),
+                     "virtio-mem response does not have %d bytes of room",
                      VIRTIO_MEM_RESPONSE_SIZE);
         return false;
     }

@@ -135,6 +135,9 @@ void virtio_mem_status_answered(VirtIOMEMStatus *status, uint16_t type,
     if (type == VIRTIO_MEM_REQ_STATE) {
         return;     /* says nothing of whether it can go on */
     }
+    if (!why && !status->resize.told_to_wait) {
+        return;     /* nothing new, and the usual case */
+    }
     follow(status, virtio_mem_resize_answered(&status->resize, now(), why));
 }
 
