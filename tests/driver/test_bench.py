@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The benchmark's tables, and what it reads out of other programs' output."""
 
+import os
 import sys
+import threading
 import unittest
+from pathlib import Path
 
 from support import PROJECT
 
 sys.path.insert(0, str(PROJECT / "bench"))
 import kicks  # noqa: E402
-from stall import Answer, Change  # noqa: E402
+import ui  # noqa: E402
+from stall import Answer, Change, Waits  # noqa: E402
 from table import Row, markdown, spread  # noqa: E402
 
 
@@ -47,6 +51,29 @@ class Tables(unittest.TestCase):
 
     def test_missed_is_seen(self):
         self.assertIn("**missed**", markdown([row([1], [2], goal=3)]))
+
+
+class WaitsOfThreads(unittest.TestCase):
+    """What is taken off."""
+
+    def test_the_monitor_has_to_be_found(self):
+        with self.assertRaisesRegex(ui.Fail, "IO mon"):
+            Waits(os.getpid())
+
+    def test_steal_counts_for_one_processor(self):
+        ended = threading.Event()
+        thread = threading.Thread(target=ended.wait)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(ended.set)
+        comm = Path(f"/proc/self/task/{thread.native_id}/comm")
+        comm.write_text("IO mon_iothread", encoding="ascii")
+        waits = Waits(os.getpid())
+        self.addCleanup(waits.close)
+        waited, *stolen = waits.now()
+        self.assertEqual(len(stolen), os.cpu_count())
+        waits.now = lambda: [waited + 0.5, *(each + 1 for each in stolen)]
+        self.assertAlmostEqual(waits.since([waited, *stolen]), 1.5)
 
 
 class Stalls(unittest.TestCase):
