@@ -3,7 +3,8 @@
 come (metrics 5 to 7).
 
 The guest plugs or unplugs all in one request. Meanwhile `query-status` is asked
-again and again. An answer may be late because the processors have other work:
+again and again, and once more hardly at all, when the speed is measured: who asks
+and who answers would take half of a processor. An answer may be late because the processors have other work:
 what the three threads that take part in it (QEMU's main loop, QEMU's thread for
 the monitor, and this program) waited for a processor is taken off, and so is what
 the hypervisor, if there is one, took of a processor.
@@ -23,9 +24,11 @@ from table import Row
 
 SIZE = 4 * GiB
 PAUSE = 0.0001          # seconds between questions
+REST = 0.05             # seconds between them while the speed is measured
 IDLE = 0.05             # seconds before and after that are measured, too
 LONGEST = 60            # seconds that a request may take
-STEAL = 8               # where a line of /proc/stat has it
+STEAL = 8               # where a line of /proc/stat has it, in ticks
+TICK = 1 / os.sysconf("SC_CLK_TCK")
 THROTTLE = 1.2          # seconds after which an event is sent at once
 PLUG_GOALS = {THP: 100, SMALL: 100, MEMFD: 1000}
 UNPLUG_GOALS = {THP: 10, SMALL: 10, MEMFD: 500}
@@ -75,15 +78,16 @@ class Waits:
         lines = os.pread(self.stat, 100 * (os.cpu_count() + 1), 0).splitlines()
         return [sum(int(os.pread(file, 100, 0).split()[1])
                     for file in self.files) / 1e9,
-                *(int(line.split()[STEAL]) / os.sysconf("SC_CLK_TCK")
+                *(int(line.split()[STEAL]) * TICK
                   for line in lines[1:] if line.startswith(b"cpu")
                   and line.count(b" ") > STEAL)]
 
     def since(self, then: list[float]) -> float:
         """How long since now() said that. What a processor did not get is
-        counted once, for the one that got least."""
+        counted once, for the one that got least, and up to the next tick."""
         waited, *stolen = map(operator.sub, self.now(), then)
-        return waited + max(stolen)
+        most = max(stolen)
+        return waited + (most + TICK if most else 0)
 
     def close(self) -> None:
         """Nothing is to be asked any more."""
@@ -105,7 +109,7 @@ class Monitor:
         gross = time.perf_counter() - began
         return Answer(began - since, gross, gross - self.waits.since(before))
 
-    def change(self, size: int) -> Change:
+    def change(self, size: int, pause: float = PAUSE) -> Change:
         """Have the guest change to that size, and ask all the time."""
         time.sleep(THROTTLE)
         if size:
@@ -121,7 +125,7 @@ class Monitor:
                               f"within {LONGEST} s: see "
                               f"{ui.shown(self.vm.log)}")
             answers.append(self.timed(began, "query-status"))
-            time.sleep(PAUSE)
+            time.sleep(pause)
         around += self.idle(began)
         return Change(answers, around, self.vm.ticks()[-1] / self.speed)
 
@@ -141,13 +145,16 @@ class Monitor:
 
 
 def pairs(binary: Path, backend: Backend, speed: float,
-          number: int) -> list[tuple[Change, Change]]:
-    """So many times all plugged and all unplugged, after once uncounted."""
+          number: int) -> list[list[tuple[Change, Change]]]:
+    """So many times all plugged and all unplugged, asked all the time and then
+    hardly, after once uncounted."""
     with Guest(binary, "l", backend, SIZE, ",prealloc=on") as vm:
         monitor = Monitor(vm, speed)
         try:
-            return [(monitor.change(SIZE), monitor.change(0))
-                    for _ in range(number + 1)][1:]
+            monitor.change(SIZE, REST)
+            monitor.change(0, REST)
+            return [[(monitor.change(SIZE, pause), monitor.change(0, pause))
+                     for _ in range(number)] for pause in (PAUSE, REST)]
         finally:
             monitor.waits.close()
 
@@ -158,9 +165,13 @@ def measure(rounds: int, number: int, speed: float) -> tuple[list[Row], dict]:
     for backend in BACKENDS:
         table = rows_of(backend)
         for who, binary in interleaved(rounds):
-            for plug, unplug in pairs(binary, backend, speed, number):
-                note(table, who, plug, unplug)
-                series.setdefault((backend.name, who), (plug, unplug))
+            asked, quiet = pairs(binary, backend, speed, number)
+            series.setdefault((backend.name, who), asked[0])
+            for plug, unplug in asked:
+                note_stalls(table, who, plug, unplug)
+            for plug, unplug in quiet:
+                table["populate"].values[who].append(SIZE / GiB / plug.seconds)
+                table["discard"].values[who].append(1000 * unplug.seconds)
         rows += table.values()
     return sorted(rows, key=lambda row: row.number), series
 
@@ -182,13 +193,11 @@ def rows_of(backend: Backend) -> dict[str, Row]:
     }
 
 
-def note(table: dict[str, Row], who: str, plug: Change,
-         unplug: Change) -> None:
+def note_stalls(table: dict[str, Row], who: str, plug: Change,
+                unplug: Change) -> None:
     """Add what was seen."""
     for kind in ("net", "gross"):
         table[f"plug {kind}"].values[who].append(plug.longest(kind))
         table[f"unplug {kind}"].values[who].append(unplug.longest(kind))
     table["idle"].values[who].append(1000 * statistics.median(
         answer.gross for answer in plug.around))
-    table["populate"].values[who].append(SIZE / GiB / plug.seconds)
-    table["discard"].values[who].append(1000 * unplug.seconds)

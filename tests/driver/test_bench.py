@@ -73,7 +73,9 @@ class WaitsOfThreads(unittest.TestCase):
         waited, *stolen = waits.now()
         self.assertEqual(len(stolen), os.cpu_count())
         waits.now = lambda: [waited + 0.5, *(each + 1 for each in stolen)]
-        self.assertAlmostEqual(waits.since([waited, *stolen]), 1.5)
+        self.assertAlmostEqual(waits.since([waited, *stolen]), 1.51)
+        waits.now = lambda: [waited + 0.5, *stolen]
+        self.assertAlmostEqual(waits.since([waited, *stolen]), 0.5)
 
 
 class Stalls(unittest.TestCase):
