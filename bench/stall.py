@@ -145,16 +145,14 @@ class Monitor:
 
 
 def pairs(binary: Path, backend: Backend, speed: float,
-          number: int) -> list[list[tuple[Change, Change]]]:
-    """So many times all plugged and all unplugged, asked all the time and then
-    hardly, after once uncounted."""
+          number: int) -> list[tuple[Change, Change]]:
+    """All plugged and all unplugged: once while hardly anything is asked, and
+    then so many times; before that once uncounted."""
     with Guest(binary, "l", backend, SIZE, ",prealloc=on") as vm:
         monitor = Monitor(vm, speed)
         try:
-            monitor.change(SIZE, REST)
-            monitor.change(0, REST)
-            return [[(monitor.change(SIZE, pause), monitor.change(0, pause))
-                     for _ in range(number)] for pause in (PAUSE, REST)]
+            return [(monitor.change(SIZE, pause), monitor.change(0, pause))
+                    for pause in (REST, REST, *number * [PAUSE])][1:]
         finally:
             monitor.waits.close()
 
@@ -165,13 +163,12 @@ def measure(rounds: int, number: int, speed: float) -> tuple[list[Row], dict]:
     for backend in BACKENDS:
         table = rows_of(backend)
         for who, binary in interleaved(rounds):
-            asked, quiet = pairs(binary, backend, speed, number)
+            (plug, unplug), *asked = pairs(binary, backend, speed, number)
+            table["populate"].values[who].append(SIZE / GiB / plug.seconds)
+            table["discard"].values[who].append(1000 * unplug.seconds)
             series.setdefault((backend.name, who), asked[0])
             for plug, unplug in asked:
                 note_stalls(table, who, plug, unplug)
-            for plug, unplug in quiet:
-                table["populate"].values[who].append(SIZE / GiB / plug.seconds)
-                table["discard"].values[who].append(1000 * unplug.seconds)
         rows += table.values()
     return sorted(rows, key=lambda row: row.number), series
 
