@@ -91,7 +91,7 @@ def stalls(report: Report) -> None:
 
 def migrations(report: Report) -> None:
     """Metrics 8 to 10."""
-    report.rows += moves.measure(report.times(2, 1))
+    report.rows += moves.measure(report.times(4, 1))
 
 
 def resizes(report: Report) -> None:
