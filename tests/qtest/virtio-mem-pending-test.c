@@ -112,11 +112,13 @@ static void begin_huge_plug(QVirtioMEM *mem)
 
 /*
  * What maps memory, in the main loop and with the BQL held, does not wait until
- * all is populated. Of anonymous memory, where the kernel would have it wait.
+ * all is populated. Of anonymous memory, where the kernel would have it wait,
+ * and by one thread, so that it takes a while on any host.
  */
 static void mapping_goes_on(const void *data)
 {
-    Side *side = boot_driver(NEW, MEMORY, ",prealloc=on", "");
+    Side *side = boot_driver(NEW, MEMORY, ",prealloc=on,prealloc-threads=1",
+                             "");
     unsigned mapped = 0;
 
     begin_huge_plug(&side->mem);
