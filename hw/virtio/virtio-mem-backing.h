@@ -60,8 +60,9 @@ int virtio_mem_backing_discard(HostMemoryBackend *backend, VirtIOMEMSpan span);
 /*
  * The same in steps of 64 MiB, in between which whoever is ready to run goes
  * first. For a thread that nobody waits for: as it is with faulting in (see
- * virtio-mem-populate.h), kernels before Linux 6.17 keep QEMU from changing its
- * address space during a step. An error ends it; the steps before are done.
+ * virtio-mem-populate.h), a kernel without locks for each mapping keeps QEMU from
+ * changing its address space during a step. An error ends it; the steps before
+ * are done.
  */
 int virtio_mem_backing_discard_in_steps(HostMemoryBackend *backend,
                                         VirtIOMEMSpan span);
