@@ -159,6 +159,19 @@ static char *cpus_of_task(const char *tasks, const char *task)
     return cpus;
 }
 
+/* One that this program, and so QEMU, may run on. */
+static unsigned first_cpu(void)
+{
+    cpu_set_t allowed;
+    unsigned cpu = 0;
+
+    g_assert_cmpint(sched_getaffinity(0, sizeof(allowed), &allowed), ==, 0);
+    while (!CPU_ISSET(cpu, &allowed)) {
+        cpu++;
+    }
+    return cpu;
+}
+
 /*
  * The most threads of the device at a time while it plugs 2 GiB;
  * @on_first_cpu: those that may not run elsewhere.
@@ -166,9 +179,11 @@ static char *cpus_of_task(const char *tasks, const char *task)
 static unsigned most_threads(const char *memory, const char *options,
                              unsigned *on_first_cpu)
 {
-    Side *side = boot_driver(NEW, memory, options,
-                             " -name tested,debug-threads=on"
-                             " -object thread-context,id=first,cpu-affinity=0");
+    g_autofree char *first = g_strdup_printf("%u", first_cpu());
+    g_autofree char *more = g_strdup_printf(
+        " -name tested,debug-threads=on"
+        " -object thread-context,id=first,cpu-affinity=%s", first);
+    Side *side = boot_driver(NEW, memory, options, more);
     g_autofree char *tasks = g_strdup_printf("/proc/%d/task",
                                              (int)qtest_pid(global_qtest));
     unsigned most = 0;
@@ -184,7 +199,7 @@ static unsigned most_threads(const char *memory, const char *options,
             g_autofree char *cpus = cpus_of_task(tasks, task);
 
             number += !!cpus;
-            bound += !g_strcmp0(cpus, "0");
+            bound += !g_strcmp0(cpus, first);
         }
         g_dir_close(dir);
         most = MAX(most, number);
