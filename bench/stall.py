@@ -4,8 +4,8 @@ come (metrics 5 to 7).
 
 The guest plugs or unplugs all in one request. Meanwhile `query-status` is asked
 again and again, and once more hardly at all, when the speed is measured: who asks
-and who answers would take half of a processor. An answer may be late because the processors have other work:
-what the three threads that take part in it (QEMU's main loop, QEMU's thread for
+and who answers would take half of a processor. An answer may be late because the
+processors have other work: what the three threads that take part in it (QEMU's main loop, QEMU's thread for
 the monitor, and this program) waited for a processor is taken off, and so is what
 the hypervisor, if there is one, took of a processor.
 """
