@@ -112,7 +112,8 @@ def under_load(binary: str) -> dict[str, float]:
     guest = Guest("bench", "-m", "512M,maxmem=20G", *device("16G"),
                   binary=binary)
     try:
-        guest.load(2 * GiB)
+        guest.plug(2 * GiB)
+        guest.work()
         return move(guest, binary)
     finally:
         guest.close(kill=True)

@@ -2,6 +2,7 @@
 """Moving a running guest from one QEMU to another, with a load in it."""
 
 import itertools
+import re
 import tempfile
 from pathlib import Path
 
@@ -20,10 +21,13 @@ LOAD = (f"mount -t tmpfs none /tmp && dd if=/dev/urandom of=/tmp/a bs=1M "
         "(while cp /tmp/a /tmp/b && cmp /tmp/a /tmp/b; do :; done; "
         "echo > /tmp/damaged) > /dev/null 2>&1 &")
 CHECK = "test ! -e /tmp/damaged && md5sum -c -s /tmp/sum"
+# What a kernel says that finds its memory, or its programs', to be damaged.
+COMPLAINT = re.compile(r"cut here|Oops|BUG:|Kernel panic|segfault|traps:|"
+                       r"general protection|corrupt|rcu: INFO|Internal error")
 
 
 class Damaged(AssertionError):
-    """The guest's memory, or the guest itself, is not what it was."""
+    """The content of the guest's memory is not what it was."""
 
 
 class Traveller:
@@ -39,6 +43,7 @@ class Traveller:
         self.name, self.args, self.machine = name, args, machine
         self.directory = tempfile.TemporaryDirectory(prefix="migration-")
         self.vms: list[VM] = []
+        self.consoles: list[Path] = []
         self.start(self.place(binary))
 
     @property
@@ -55,6 +60,7 @@ class Traveller:
         """Start it, and end it with the others."""
         vm.start()
         self.vms.append(vm)
+        self.consoles.append(vm.console_log)
         return vm
 
     def close(self, kill: bool = False) -> None:
@@ -67,11 +73,14 @@ class Traveller:
         """A path for this guest alone."""
         return Path(self.directory.name) / name
 
-    def load(self, plugged: int) -> None:
-        """Plug so much into the guest and set it to work there."""
+    def plug(self, size: int) -> None:
+        """Wait for the guest and plug so much into it."""
         self.vm.wait_ready()
-        request(self.vm, plugged)
-        self.vm.wait_sizes(vm0=plugged)
+        request(self.vm, size)
+        self.vm.wait_sizes(vm0=size)
+
+    def work(self) -> None:
+        """Set the guest to work in what is plugged."""
         self.vm.sh(LOAD)
 
     def destination(self, binary: str | None = None,
@@ -129,6 +138,14 @@ class Traveller:
             raise Damaged(self.vm.report(
                 "the guest to have its memory's content",
                 f"{said}\n{self.vm.sh('ls /tmp; dmesg | tail -n 40')}"))
+
+    def damage(self, failure: AssertionError) -> str | None:
+        """What there is to show that a failure is due to a damaged guest."""
+        for console in self.consoles:
+            for line in console.read_text(errors="replace").splitlines():
+                if COMPLAINT.search(line):
+                    return f"{console}: {line}"
+        return str(failure) if isinstance(failure, Damaged) else None
 
 
 def request(vm: VM, size: int) -> None:
