@@ -182,6 +182,13 @@ static int conclude(VirtIOMEM *vmem, int ret)
     return ret;
 }
 
+bool virtio_mem_device_may_join(const VirtIOMEM *vmem, VirtIOMEMAction action)
+{
+    return action == VIRTIO_MEM_ACTION_UNPLUG ||
+           (action == VIRTIO_MEM_ACTION_PLUG && !vmem->prealloc &&
+            QLIST_EMPTY(&vmem->live->rdm.listeners));
+}
+
 int virtio_mem_device_begin(VirtIOMEM *vmem, VirtIOMEMAction action,
                             VirtIOMEMRange range)
 {

@@ -50,6 +50,12 @@ void virtio_mem_effects_cleanup(VirtIOMEMLive *live);
 int virtio_mem_device_begin(VirtIOMEM *vmem, VirtIOMEMAction action,
                             VirtIOMEMRange range);
 
+/*
+ * May several requests for this be carried out as one? A plug that might fail
+ * has to be tried for each: there may be enough for some of them.
+ */
+bool virtio_mem_device_may_join(const VirtIOMEM *vmem, VirtIOMEMAction action);
+
 /* If something is pending, wait for it; done() has been called then. */
 void virtio_mem_device_drain(VirtIOMEM *vmem);
 

@@ -60,6 +60,14 @@ static VirtIOMEMVerdict answer(uint16_t response)
     return (VirtIOMEMVerdict) { .response = response };
 }
 
+/* Is so much more than what is plugged still within the requested size? */
+static bool is_requested(const VirtIOMEMState *state, VirtIOMEMRange more)
+{
+    return virtio_mem_plugged_size(state) +
+           virtio_mem_range_span(&state->geo, more).size <=
+           state->requested_size;
+}
+
 /* PLUG and UNPLUG: every block of a valid range has the opposite state. */
 static VirtIOMEMVerdict decide_change(const VirtIOMEMRequest *req,
                                       const VirtIOMEMState *state, bool busy)
@@ -80,10 +88,7 @@ static VirtIOMEMVerdict decide_change(const VirtIOMEMRequest *req,
     if (busy) {
         return answer(VIRTIO_MEM_RESP_BUSY);
     }
-    if (plug &&
-        virtio_mem_plugged_size(state) +
-        virtio_mem_range_span(&state->geo, verdict.range).size >
-        state->requested_size) {
+    if (plug && !is_requested(state, verdict.range)) {
         return answer(VIRTIO_MEM_RESP_NACK);
     }
     return verdict;
@@ -134,6 +139,18 @@ VirtIOMEMVerdict virtio_mem_decide(const VirtIOMEMRequest *req,
     default:
         return answer(VIRTIO_MEM_RESP_ERROR);
     }
+}
+
+bool virtio_mem_joins(const VirtIOMEMState *state, VirtIOMEMAction action,
+                      VirtIOMEMRange range, const VirtIOMEMVerdict *next)
+{
+    if (next->action != action ||
+        next->range.first != range.first + range.count) {
+        return false;
+    }
+    range.count += next->range.count;
+    return action == VIRTIO_MEM_ACTION_UNPLUG ||
+           (action == VIRTIO_MEM_ACTION_PLUG && is_requested(state, range));
 }
 
 void virtio_mem_response_encode(const VirtIOMEMVerdict *verdict,

@@ -70,6 +70,18 @@ virtio_mem_request_decode(const uint8_t wire[VIRTIO_MEM_REQUEST_SIZE]);
 VirtIOMEMVerdict virtio_mem_decide(const VirtIOMEMRequest *req,
                                    const VirtIOMEMState *state, bool busy);
 
+/*
+ * virtio_mem_joins: may @next be carried out together with @action on @range?
+ *
+ * @range: adjacent blocks of requests decided before, not carried out yet
+ * @next: decided with the same @state
+ *
+ * If so, @next is answered as if they had been carried out before, provided
+ * that nothing fails.
+ */
+bool virtio_mem_joins(const VirtIOMEMState *state, VirtIOMEMAction action,
+                      VirtIOMEMRange range, const VirtIOMEMVerdict *next);
+
 /* Padding is written as zero. */
 void virtio_mem_response_encode(const VirtIOMEMVerdict *verdict,
                                 uint8_t wire[VIRTIO_MEM_RESPONSE_SIZE]);

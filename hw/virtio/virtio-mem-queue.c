@@ -78,6 +78,9 @@ static bool take(VirtIOMEMQueue *queue, Incoming *in)
     VirtIOMEMLive *live = queue->vmem->live;
     const bool busy = virtio_mem_wakeup_is_migrating();
 
+    if (virtio_queue_empty(queue->vq)) {
+        return false;   /* much cheaper than to hear it from a pop */
+    }
     in->elem = virtqueue_pop(queue->vq, sizeof(VirtQueueElement));
     if (!in->elem) {
         return false;
@@ -105,11 +108,12 @@ static void trace_request(VirtIOMEMQueue *queue, const Incoming *in)
 /* --- carrying out -------------------------------------------------------- */
 
 /*
- * What follows in the ring and unplugs the blocks behind @range is done with
- * it. The first request that does not goes back: what to answer may depend on
- * what happens now. QEMU puts nothing back into a packed ring.
+ * What follows in the ring and wants the same for the blocks behind @range is
+ * done with it. The first request that does not goes back: what to answer may
+ * depend on what happens now. QEMU puts nothing back into a packed ring.
  */
-static void gather(VirtIOMEMQueue *queue, VirtIOMEMRange *range)
+static void gather(VirtIOMEMQueue *queue, VirtIOMEMAction action,
+                   VirtIOMEMRange *range)
 {
     VirtIODevice *vdev = VIRTIO_DEVICE(queue->vmem);
     Incoming in;
@@ -118,8 +122,8 @@ static void gather(VirtIOMEMQueue *queue, VirtIOMEMRange *range)
         return;
     }
     while (queue->nb_elems < VIRTIO_MEM_QUEUE_TOGETHER && take(queue, &in)) {
-        if (in.verdict.action != VIRTIO_MEM_ACTION_UNPLUG ||
-            in.verdict.range.first != range->first + range->count) {
+        if (!virtio_mem_joins(&queue->vmem->live->state, action, *range,
+                              &in.verdict)) {
             virtqueue_unpop(queue->vq, in.elem, 0);
             g_free(in.elem);
             return;
@@ -165,8 +169,8 @@ static bool handle(VirtIOMEMQueue *queue, const Incoming *in)
     }
     queue->type = in->req.type;
     queue->elems[queue->nb_elems++] = in->elem;
-    if (action == VIRTIO_MEM_ACTION_UNPLUG) {
-        gather(queue, &range);
+    if (virtio_mem_device_may_join(queue->vmem, action)) {
+        gather(queue, action, &range);
     }
     ret = virtio_mem_device_begin(queue->vmem, action, range);
     if (ret == VIRTIO_MEM_PENDING) {

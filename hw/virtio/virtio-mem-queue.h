@@ -3,8 +3,8 @@
  *
  * Requests are answered one after the other, in the order of the ring. One may
  * be on its way, when its work on host memory is done in the background; those
- * behind it wait in the ring. Unplug requests for adjacent blocks that lie in
- * the ring together are carried out as one.
+ * behind it wait in the ring. Requests to plug, or to unplug, adjacent blocks
+ * that lie in the ring together are carried out as one.
  *
  * The only room that knows of virtqueues.
  *

@@ -233,15 +233,19 @@ char *trace_discards(const char *log)
     return g_strdup_printf("-trace ram_block_discard_range -D %s", log);
 }
 
-unsigned count_discards(const char *log)
+unsigned count_in(const char *log, const char *what)
 {
     g_autofree char *text = NULL;
-    unsigned discards = 0;
+    unsigned count = 0;
 
     g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
-    for (const char *s = text; (s = strstr(s, "ram_block_discard_range "));
-         s++) {
-        discards++;
+    for (const char *s = text; (s = strstr(s, what)); s++) {
+        count++;
     }
-    return discards;
+    return count;
+}
+
+unsigned count_discards(const char *log)
+{
+    return count_in(log, "ram_block_discard_range ");
 }

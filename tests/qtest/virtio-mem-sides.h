@@ -80,7 +80,10 @@ char *temporary_file(void);
 /* Arguments that make QEMU write each discard of host memory to @log. */
 char *trace_discards(const char *log);
 
-/* How many there are in it. */
+/* How often @log has @what. */
+unsigned count_in(const char *log, const char *what);
+
+/* How many discards there are in it. */
 unsigned count_discards(const char *log);
 
 /* Make @path a disk that savevm can write to. */

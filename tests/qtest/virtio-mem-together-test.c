@@ -1,7 +1,8 @@
 /*
  * virtio-mem: requests at one kick that are carried out together
  *
- * QEMU traces each discard of host memory, and the test counts them.
+ * QEMU traces each discard of host memory and the device each step, and the
+ * test counts them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,20 +10,32 @@
 #include "qemu/osdep.h"
 #include "virtio-mem-sides.h"
 
-/* What the host has to do for these requests at one kick. */
-static unsigned discards_of(QVirtioMEM *mem, const char *log,
-                            const Request *requests, unsigned nb,
-                            const Answer *expected)
+#define DISCARD "ram_block_discard_range "
+#define PLUG "commit-plug: do, ret=0"
+
+/* How often the log has @what because of these requests at one kick. */
+static unsigned count_of(QVirtioMEM *mem, const char *log, const char *what,
+                         const Request *requests, unsigned nb,
+                         const Answer *expected)
 {
     g_autofree Answer *answers = g_new0(Answer, nb);
-    const unsigned before = count_discards(log);
+    const unsigned before = count_in(log, what);
 
     batch(mem, requests, answers, nb);
     for (unsigned i = 0; i < nb; i++) {
         g_assert_cmpuint(answers[i].type, ==, expected ? expected[i].type :
                          VIRTIO_MEM_RESP_ACK);
     }
-    return count_discards(log) - before;
+    return count_in(log, what) - before;
+}
+
+/* Requests of one block each, for adjacent blocks. */
+static void fill(QVirtioMEM *mem, Request *requests, uint16_t type,
+                 unsigned nb)
+{
+    for (unsigned i = 0; i < nb; i++) {
+        requests[i] = (Request) { type, block_addr(mem, i), 1 };
+    }
 }
 
 static void adjacent_unplugs_share_a_discard(QVirtioMEM *mem, const char *log)
@@ -31,12 +44,8 @@ static void adjacent_unplugs_share_a_discard(QVirtioMEM *mem, const char *log)
 
     g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 0, 128), ==,
                      VIRTIO_MEM_RESP_ACK);
-    for (unsigned i = 0; i < 64; i++) {
-        requests[i] = (Request) {
-            VIRTIO_MEM_REQ_UNPLUG, block_addr(mem, i), 1,
-        };
-    }
-    g_assert_cmpuint(discards_of(mem, log, requests, 64, NULL), ==, 1);
+    fill(mem, requests, VIRTIO_MEM_REQ_UNPLUG, 64);
+    g_assert_cmpuint(count_of(mem, log, DISCARD, requests, 64, NULL), ==, 1);
     g_assert_cmpuint(plugged_size(mem), ==, 64 * BLOCK);
     g_assert_cmpuint(state_of(mem, 0, 64), ==, VIRTIO_MEM_STATE_UNPLUGGED);
 
@@ -44,7 +53,7 @@ static void adjacent_unplugs_share_a_discard(QVirtioMEM *mem, const char *log)
     for (unsigned i = 0; i < 4; i++) {
         requests[i].addr = block_addr(mem, 127 - i);
     }
-    g_assert_cmpuint(discards_of(mem, log, requests, 4, NULL), ==, 4);
+    g_assert_cmpuint(count_of(mem, log, DISCARD, requests, 4, NULL), ==, 4);
     g_assert_cmpuint(plugged_size(mem), ==, 60 * BLOCK);
 }
 
@@ -70,34 +79,89 @@ static void mixed_requests_keep_their_order(QVirtioMEM *mem, const char *log)
 
     g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 0, 8), ==,
                      VIRTIO_MEM_RESP_ACK);
-    g_assert_cmpuint(discards_of(mem, log, requests, ARRAY_SIZE(requests),
-                                 expected), ==, 4);
+    g_assert_cmpuint(count_of(mem, log, DISCARD, requests,
+                              ARRAY_SIZE(requests), expected), ==, 4);
     g_assert_cmpuint(plugged_size(mem), ==, 3 * BLOCK);
     g_assert_cmpuint(state_of(mem, 0, 1), ==, VIRTIO_MEM_STATE_PLUGGED);
     g_assert_cmpuint(state_of(mem, 1, 5), ==, VIRTIO_MEM_STATE_UNPLUGGED);
     g_assert_cmpuint(state_of(mem, 6, 2), ==, VIRTIO_MEM_STATE_PLUGGED);
 }
 
+static void adjacent_plugs_are_one(QVirtioMEM *mem, const char *log)
+{
+    Request requests[64];
+
+    fill(mem, requests, VIRTIO_MEM_REQ_PLUG, 64);
+    g_assert_cmpuint(count_of(mem, log, PLUG, requests, 64, NULL), ==, 1);
+    g_assert_cmpuint(plugged_size(mem), ==, 64 * BLOCK);
+    g_assert_cmpuint(state_of(mem, 0, 64), ==, VIRTIO_MEM_STATE_PLUGGED);
+}
+
+/* 128 blocks are requested: 126 of them are plugged, so there is room for two. */
+static void plugs_beyond_the_requested_size(QVirtioMEM *mem, const char *log)
+{
+    Request requests[4];
+    const Answer expected[] = {
+        { VIRTIO_MEM_RESP_ACK }, { VIRTIO_MEM_RESP_ACK },
+        { VIRTIO_MEM_RESP_NACK }, { VIRTIO_MEM_RESP_NACK },
+    };
+
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 4, 126), ==,
+                     VIRTIO_MEM_RESP_ACK);
+    fill(mem, requests, VIRTIO_MEM_REQ_PLUG, 4);
+    g_assert_cmpuint(count_of(mem, log, PLUG, requests, 4, expected), ==, 1);
+    g_assert_cmpuint(plugged_size(mem), ==, 128 * BLOCK);
+    g_assert_cmpuint(state_of(mem, 2, 2), ==, VIRTIO_MEM_STATE_UNPLUGGED);
+}
+
+/* There may be memory for some of them. */
+static void plugs_that_may_fail_are_not_joined(QVirtioMEM *mem,
+                                               const char *log)
+{
+    Request requests[8];
+
+    fill(mem, requests, VIRTIO_MEM_REQ_PLUG, 8);
+    g_assert_cmpuint(count_of(mem, log, PLUG, requests, 8, NULL), ==, 8);
+    g_assert_cmpuint(plugged_size(mem), ==, 8 * BLOCK);
+}
+
 typedef void TogetherTest(QVirtioMEM *mem, const char *log);
 
-static void run(const void *test)
+static void run(TogetherTest *test, const char *options)
 {
     g_autofree char *log = temporary_file();
-    g_autofree char *trace = trace_discards(log);
-    Side *side = boot_driver(NEW, MEMORY, "", trace);
+    g_autofree char *trace = g_strdup_printf(
+        "-trace ram_block_discard_range -trace virtio_mem_step -D %s", log);
+    Side *side = boot_driver(NEW, MEMORY, options, trace);
 
     resize(256 * MiB);
-    ((TogetherTest *)test)(&side->mem, log);
+    test(&side->mem, log);
     leave(side);
     unlink(log);
+}
+
+static void run_plain(const void *test)
+{
+    run((TogetherTest *)test, "");
+}
+
+static void run_prealloc(const void *test)
+{
+    run((TogetherTest *)test, ",prealloc=on");
 }
 
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     qtest_add_data_func("virtio-mem/together/adjacent-unplugs-share-a-discard",
-                        adjacent_unplugs_share_a_discard, run);
+                        adjacent_unplugs_share_a_discard, run_plain);
     qtest_add_data_func("virtio-mem/together/mixed-requests-keep-their-order",
-                        mixed_requests_keep_their_order, run);
+                        mixed_requests_keep_their_order, run_plain);
+    qtest_add_data_func("virtio-mem/together/adjacent-plugs-are-one",
+                        adjacent_plugs_are_one, run_plain);
+    qtest_add_data_func("virtio-mem/together/plugs-beyond-the-requested-size",
+                        plugs_beyond_the_requested_size, run_plain);
+    qtest_add_data_func("virtio-mem/together/plugs-that-may-fail",
+                        plugs_that_may_fail_are_not_joined, run_prealloc);
     return g_test_run();
 }

@@ -210,6 +210,59 @@ static void test_verdict(gconstpointer data)
     virtio_mem_blocks_cleanup(&state.blocks);
 }
 
+/* --- Requests that are carried out as one --- */
+
+typedef struct JoinCase {
+    const char *name;
+    const Oracle *device;
+    VirtIOMEMAction action;
+    VirtIOMEMRange range;       /* of those before */
+    VirtIOMEMVerdict next;
+    bool joins;
+} JoinCase;
+
+#define TO(action_, first_, count_) \
+    { .action = VIRTIO_MEM_ACTION_##action_, .range = { first_, count_ } }
+
+static const JoinCase join_cases[] = {
+    { "join/plug-up-to-requested", &device, VIRTIO_MEM_ACTION_PLUG, { 2, 1 },
+      TO(PLUG, 3, 1), true },
+    { "join/plug-beyond-requested", &device, VIRTIO_MEM_ACTION_PLUG, { 2, 2 },
+      TO(PLUG, 4, 1), false },
+    { "join/plug-large-beyond-requested", &nothing_plugged,
+      VIRTIO_MEM_ACTION_PLUG, { 0, 2 }, TO(PLUG, 2, 3), false },
+    { "join/plug-not-adjacent", &device, VIRTIO_MEM_ACTION_PLUG, { 2, 1 },
+      TO(PLUG, 4, 1), false },
+    { "join/plug-before", &device, VIRTIO_MEM_ACTION_PLUG, { 3, 1 },
+      TO(PLUG, 2, 1), false },
+    { "join/plug-the-same", &device, VIRTIO_MEM_ACTION_PLUG, { 2, 1 },
+      TO(PLUG, 2, 1), false },
+    { "join/unplug", &device, VIRTIO_MEM_ACTION_UNPLUG, { 0, 1 },
+      TO(UNPLUG, 1, 1), true },
+    { "join/unplug-when-more-than-requested", &shrinking,
+      VIRTIO_MEM_ACTION_UNPLUG, { 0, 2 }, TO(UNPLUG, 2, 2), true },
+    { "join/unplug-not-adjacent", &shrinking, VIRTIO_MEM_ACTION_UNPLUG,
+      { 0, 1 }, TO(UNPLUG, 2, 1), false },
+    { "join/unplug-behind-plug", &device, VIRTIO_MEM_ACTION_PLUG, { 2, 1 },
+      TO(UNPLUG, 3, 1), false },
+    { "join/state-behind-plug", &device, VIRTIO_MEM_ACTION_PLUG, { 2, 1 },
+      TO(NONE, 3, 1), false },
+    { "join/unplug-all", &device, VIRTIO_MEM_ACTION_UNPLUG_ALL, { 0, 0 },
+      TO(UNPLUG_ALL, 0, 0), false },
+    { "join/nothing", &device, VIRTIO_MEM_ACTION_NONE, { 0, 0 },
+      TO(NONE, 0, 0), false },
+};
+
+static void test_join(gconstpointer data)
+{
+    const JoinCase *c = data;
+    VirtIOMEMState state = oracle_state(c->device);
+
+    g_assert_cmpint(virtio_mem_joins(&state, c->action, c->range, &c->next),
+                    ==, c->joins);
+    virtio_mem_blocks_cleanup(&state.blocks);
+}
+
 static void test_plugged_size(void)     /* 3 */
 {
     VirtIOMEMState state = oracle_state(&device);
@@ -234,6 +287,7 @@ int main(int argc, char **argv)
                     test_encode_no_state);
     g_test_add_func("/virtio-mem/protocol/plugged-size", test_plugged_size);
     ADD_CASES("/virtio-mem/protocol", verdict_cases, test_verdict);
+    ADD_CASES("/virtio-mem/protocol", join_cases, test_join);
     add_conformance_tests();
     return g_test_run();
 }
