@@ -111,17 +111,26 @@ class Monitor:
 
     def change(self, size: int, pause: float = PAUSE) -> Change:
         """Have the guest change to that size, and ask all the time."""
+        return self.follow(size, pause, "qom-set", path=DEVICE,
+                           property="requested-size", value=size)
+
+    def reset(self) -> Change:
+        """Reset the system, which unplugs all, and ask all the time."""
+        return self.follow(0, PAUSE, "system_reset")
+
+    def follow(self, size: int, pause: float, command: str,
+               **arguments) -> Change:
+        """Give a command, and ask until that size is plugged."""
         time.sleep(THROTTLE)
         if size:
             warm(size * 9 // 8)
         around = self.idle(time.perf_counter() + IDLE)
         self.vm.events.clear()
         began = time.perf_counter()
-        answers = [self.timed(began, "qom-set", path=DEVICE,
-                              property="requested-size", value=size)]
+        answers = [self.timed(began, command, **arguments)]
         while not self.reached(size):
             if time.perf_counter() - began > LONGEST:
-                raise ui.Fail("the measured guest did not change its size "
+                raise ui.Fail("the size of the measured guest did not change "
                               f"within {LONGEST} s: see "
                               f"{ui.shown(self.vm.log)}")
             answers.append(self.timed(began, "query-status"))
@@ -144,15 +153,17 @@ class Monitor:
                    for event in self.vm.events)
 
 
-def pairs(binary: Path, backend: Backend, speed: float,
-          number: int) -> list[tuple[Change, Change]]:
+def changes(binary: Path, backend: Backend, speed: float, number: int
+            ) -> tuple[list[tuple[Change, Change]], Change]:
     """All plugged and all unplugged: once while hardly anything is asked, and
-    then so many times; before that once uncounted."""
+    then so many times; before that once uncounted. And a system reset."""
     with Guest(binary, "l", backend, SIZE, ",prealloc=on") as vm:
         monitor = Monitor(vm, speed)
         try:
-            return [(monitor.change(SIZE, pause), monitor.change(0, pause))
-                    for pause in (REST, REST, *number * [PAUSE])][1:]
+            pairs = [(monitor.change(SIZE, pause), monitor.change(0, pause))
+                     for pause in (REST, REST, *number * [PAUSE])][1:]
+            monitor.change(SIZE)
+            return pairs, monitor.reset()
         finally:
             monitor.waits.close()
 
@@ -163,12 +174,15 @@ def measure(rounds: int, number: int, speed: float) -> tuple[list[Row], dict]:
     for backend in BACKENDS:
         table = rows_of(backend)
         for who, binary in interleaved(rounds):
-            (plug, unplug), *asked = pairs(binary, backend, speed, number)
+            ((plug, unplug), *asked), reset = changes(binary, backend, speed,
+                                                      number)
             table["populate"].values[who].append(SIZE / GiB / plug.seconds)
             table["discard"].values[who].append(1000 * unplug.seconds)
             series.setdefault((backend.name, who), asked[0])
             for plug, unplug in asked:
                 note_stalls(table, who, plug, unplug)
+            for kind in ("net", "gross"):
+                table[f"reset {kind}"].values[who].append(reset.longest(kind))
         rows += table.values()
     return sorted(rows, key=lambda row: row.number), series
 
@@ -183,6 +197,9 @@ def rows_of(backend: Backend) -> dict[str, Row]:
         "unplug net": Row(6, "longest stall of the monitor, 4 GiB populated "
                           f"UNPLUG, {name}", "ms", UNPLUG_GOALS[backend]),
         "unplug gross": Row(6, f"the same, gross, {name}", "ms"),
+        "reset net": Row(6, "longest stall of the monitor, system reset with "
+                         f"4 GiB populated, {name}", "ms"),
+        "reset gross": Row(6, f"the same, gross, {name}", "ms"),
         "populate": Row(7, f"populate, warm, {name}", "GiB/s", 1.3, more=True),
         "idle": Row(5, f"for comparison: median when nothing happens, {name}",
                     "ms"),

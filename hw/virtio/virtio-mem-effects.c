@@ -231,6 +231,11 @@ static void operation_goes_on(void *opaque, int ret)
     }
 }
 
+bool virtio_mem_device_is_pending(const VirtIOMEM *vmem)
+{
+    return vmem->live->operation.worker.running;
+}
+
 void virtio_mem_device_drain(VirtIOMEM *vmem)
 {
     VirtIOMEMWorker *worker = &vmem->live->operation.worker;
@@ -238,24 +243,6 @@ void virtio_mem_device_drain(VirtIOMEM *vmem)
     while (worker->running) {
         virtio_mem_worker_wait(worker);
     }
-}
-
-int virtio_mem_device_unplug_all(VirtIOMEM *vmem)
-{
-    const VirtIOMEMLive *live = vmem->live;
-
-    if (live->state.blocks.plugged) {
-        const VirtIOMEMRange all = virtio_mem_range_all(&live->state.geo);
-        const int ret = virtio_mem_unplug(&live->transition, all);
-
-        if (ret) {
-            return ret;
-        }
-        spread_news(vmem);
-        trace_virtio_mem_unplugged_all();
-    }
-    all_is_unplugged(vmem);
-    return 0;
 }
 
 void virtio_mem_effects_init(VirtIOMEM *vmem, VirtIOMEMLive *live,

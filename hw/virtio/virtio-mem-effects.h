@@ -16,7 +16,7 @@
 #include "virtio-mem-transition.h"
 #include "virtio-mem-worker.h"
 
-/* A change that a guest asked for, on its way. Private to this room. */
+/* A change on its way. Private to this room. */
 typedef struct VirtIOMEMOperation {
     VirtIOMEMAction action;
     VirtIOMEMProgress progress;
@@ -43,6 +43,11 @@ void virtio_mem_effects_cleanup(VirtIOMEMLive *live);
 /*
  * virtio_mem_device_begin: carry out @action, which is not NONE, on @range.
  *
+ * UNPLUG_ALL (@range is ignored) unplugs whatever is plugged and shrinks the
+ * usable region to what is requested. It shrinks at no other time (VIRTIO 1.2,
+ * 5.15.4), and without a notification: a driver reads the config after UNPLUG
+ * ALL, and at a system reset there is none.
+ *
  * Little is done at once. Returns 0, or a negative errno value with nothing
  * changed, or VIRTIO_MEM_PENDING: then done() is called later, from the main
  * loop, with one of the former, and nothing else may begin before.
@@ -56,17 +61,9 @@ int virtio_mem_device_begin(VirtIOMEM *vmem, VirtIOMEMAction action,
  */
 bool virtio_mem_device_may_join(const VirtIOMEM *vmem, VirtIOMEMAction action);
 
+bool virtio_mem_device_is_pending(const VirtIOMEM *vmem);
+
 /* If something is pending, wait for it; done() has been called then. */
 void virtio_mem_device_drain(VirtIOMEM *vmem);
-
-/*
- * Unplug whatever is plugged and shrink the usable region to what is
- * requested. It shrinks at no other time (VIRTIO 1.2, 5.15.4), and without a
- * notification: a driver reads the config after UNPLUG ALL, and at a system
- * reset there is none. Nothing may be pending.
- *
- * Returns 0, or a negative errno value with nothing changed.
- */
-int virtio_mem_device_unplug_all(VirtIOMEM *vmem);
 
 #endif

@@ -148,7 +148,6 @@ static void answer(VirtIOMEMQueue *queue, int ret)
         element_answer(queue, queue->elems[i], &verdict);
     }
     queue->nb_elems = 0;
-    queue->pending = false;
 }
 
 /* Returns false when the answer has to wait. */
@@ -174,7 +173,6 @@ static bool handle(VirtIOMEMQueue *queue, const Incoming *in)
     }
     ret = virtio_mem_device_begin(queue->vmem, action, range);
     if (ret == VIRTIO_MEM_PENDING) {
-        queue->pending = true;
         return false;
     }
     answer(queue, ret);
@@ -214,7 +212,7 @@ static void serve(VirtIOMEMQueue *queue)
     bool answered = false;
     Incoming in;
 
-    if (queue->pending || !may_serve(vdev)) {
+    if (virtio_mem_device_is_pending(queue->vmem) || !may_serve(vdev)) {
         return;
     }
     while (take(queue, &in) && handle(queue, &in)) {
@@ -244,10 +242,24 @@ void virtio_mem_queue_run(VirtIOMEMQueue *queue)
     qemu_bh_schedule(queue->more);
 }
 
+void virtio_mem_queue_drain(VirtIOMEMQueue *queue)
+{
+    if (queue->nb_elems) {
+        virtio_mem_device_drain(queue->vmem);
+    }
+}
+
 void virtio_mem_queue_done(VirtIOMEMQueue *queue, int ret)
 {
-    answer(queue, ret);
-    virtio_notify(VIRTIO_DEVICE(queue->vmem), queue->vq);
+    VirtIODevice *vdev = VIRTIO_DEVICE(queue->vmem);
+
+    if (queue->nb_elems) {
+        answer(queue, ret);
+        virtio_notify(vdev, queue->vq);
+    } else {
+        /* Begun by a system reset; the next driver may have looked before. */
+        virtio_notify_config(vdev);
+    }
     qemu_bh_schedule(queue->more);
 }
 

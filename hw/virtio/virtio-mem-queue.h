@@ -25,8 +25,7 @@ typedef struct VirtIOMEMQueue {
     QEMUBH *more;                   /* goes on with a ring that was not emptied */
     uint16_t type;                  /* of those that are carried out as one */
     unsigned nb_elems;
-    VirtQueueElement *elems[VIRTIO_MEM_QUEUE_TOGETHER];
-    bool pending;                   /* they are on their way */
+    VirtQueueElement *elems[VIRTIO_MEM_QUEUE_TOGETHER];     /* on their way */
 } VirtIOMEMQueue;
 
 /* Add the queue to the device, which has had virtio_init(). */
@@ -36,7 +35,10 @@ void virtio_mem_queue_cleanup(VirtIOMEMQueue *queue);
 /* Soon look for requests: the driver, or the VM, has just begun to run. */
 void virtio_mem_queue_run(VirtIOMEMQueue *queue);
 
-/* What was pending has ended: answer it, and go on. */
+/* If requests are on their way, wait until they are answered. */
+void virtio_mem_queue_drain(VirtIOMEMQueue *queue);
+
+/* What was pending has ended: answer what waits for it, and go on. */
 void virtio_mem_queue_done(VirtIOMEMQueue *queue, int ret);
 
 #endif

@@ -100,17 +100,19 @@ static void virtio_mem_set_status(VirtIODevice *vdev, uint8_t status)
     VirtIOMEM *vmem = VIRTIO_MEM(vdev);
 
     virtio_mem_follow_driver(vmem, status);
-    if (vdev->vm_running && (status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+    if (!vdev->vm_running) {
+        virtio_mem_device_drain(vmem);
+    } else if (status & VIRTIO_CONFIG_S_DRIVER_OK) {
         virtio_mem_queue_run(&vmem->live->queue);
         virtio_mem_wakeup_vm_runs(&vmem->live->wakeup);
     } else {
-        virtio_mem_device_drain(vmem);
+        virtio_mem_queue_drain(&vmem->live->queue);
     }
 }
 
 static void virtio_mem_queue_reset(VirtIODevice *vdev, uint32_t index)
 {
-    virtio_mem_device_drain(VIRTIO_MEM(vdev));
+    virtio_mem_queue_drain(&VIRTIO_MEM(vdev)->live->queue);
 }
 
 static void virtio_mem_tell_size(void *opaque)
@@ -125,13 +127,17 @@ static void virtio_mem_done(VirtIOMEM *vmem, int ret)
 
 static void virtio_mem_system_reset(VirtIOMEM *vmem)
 {
-    virtio_mem_device_drain(vmem);
+    virtio_mem_queue_drain(&vmem->live->queue);
     /*
      * "Should", not "must" (VIRTIO 1.2, 5.15.6): when it cannot be done now,
-     * the driver finds memory plugged and asks for UNPLUG ALL.
+     * or has not come to its end when the driver looks, that finds memory
+     * plugged and asks for UNPLUG ALL. What is pending here is the same for an
+     * earlier reset: SeaBIOS answers each with another one.
      */
-    if (!virtio_mem_wakeup_is_migrating()) {
-        virtio_mem_device_unplug_all(vmem);
+    if (!virtio_mem_device_is_pending(vmem) &&
+        !virtio_mem_wakeup_is_migrating()) {
+        virtio_mem_device_begin(vmem, VIRTIO_MEM_ACTION_UNPLUG_ALL,
+                                (VirtIOMEMRange) { 0 });
     }
 }
 

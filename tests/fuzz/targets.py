@@ -76,5 +76,5 @@ def device() -> list[Fuzzer]:
         env={"QEMU_FUZZ_ARGS": MACHINE, "QEMU_FUZZ_OBJECTS": "virtio*",
              "ASAN_OPTIONS": "detect_leaks=0"},
         files="virtio-mem",
-        reach=("virtio_mem_plug", "virtio_mem_unplug", "virtio_mem_decide",
-               "virtio_mem_device_unplug_all", "virtio_mem_get_config"))]
+        reach=("virtio_mem_begin_plug", "virtio_mem_begin_unplug",
+               "virtio_mem_decide", "virtio_mem_get_config"))]

@@ -100,6 +100,39 @@ static void monitor_goes_on(QVirtioMEM *mem, int fd)
     g_assert_cmpuint(host_memory(fd), ==, 0);
 }
 
+/* What a system reset unplugs goes back to the host in the background, too. */
+static void monitor_goes_on_after_a_system_reset(QVirtioMEM *mem, int fd)
+{
+    assert_plugged(mem, begin_big_plug(mem));
+    qtest_system_reset(global_qtest);
+    assert_monitor_answers(0);
+    g_assert_cmpuint(host_memory(fd), ==, 0);
+}
+
+/*
+ * And so does the next driver, as far as it gets without the device: it can
+ * reset it and read its config, but what it asks for is done afterwards.
+ */
+static void driver_goes_on_after_a_system_reset(QVirtioMEM *mem, int fd)
+{
+    const Request plug = { VIRTIO_MEM_REQ_PLUG, block_addr(mem, 7), 1 };
+    Answer answer;
+    uint64_t buffers;
+
+    assert_plugged(mem, begin_big_plug(mem));
+    reset_system(mem);
+    restart_as_usual(mem);
+    buffers = batch_send(mem, &plug, 1);
+    g_assert_cmpuint(plugged_size(mem), ==, BIG);
+    qvirtio_wait_config_isr(mem->vdev, TIMEOUT_US);
+    batch_wait(mem, buffers, &answer, 1);
+    g_assert_cmpuint(answer.type, ==, VIRTIO_MEM_RESP_ACK);
+    g_assert_cmpuint(plugged_size(mem), ==, BLOCK);
+    g_assert_cmpuint(host_memory(fd), ==, BLOCK);
+    g_assert_cmpuint(state_of(mem, 0, 7), ==, VIRTIO_MEM_STATE_UNPLUGGED);
+    finish(mem, fd);
+}
+
 /* Of anonymous memory, which comes fast. */
 static void begin_huge_plug(QVirtioMEM *mem)
 {
@@ -272,11 +305,68 @@ static void system_reset_meanwhile(QVirtioMEM *mem, int fd)
     begin_big_plug(mem);
     while_pending(mem, "query-status");
     reset_system(mem);
-    g_assert_cmpuint(plugged_size(mem), ==, 0);
-    g_assert_cmpuint(host_memory(fd), ==, 0);
     g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 7, 1), ==,
                      VIRTIO_MEM_RESP_ACK);
+    g_assert_cmpuint(plugged_size(mem), ==, BLOCK);
     finish(mem, fd);
+}
+
+/* What a system reset has begun comes to its end before ... */
+static void after_a_system_reset(QVirtioMEM *mem)
+{
+    assert_plugged(mem, begin_big_plug(mem));
+    qtest_system_reset(global_qtest);
+    g_assert_cmpuint(queried_size(), ==, BIG);
+}
+
+static void stop_after_a_system_reset(QVirtioMEM *mem, int fd)
+{
+    after_a_system_reset(mem);
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'stop' }");
+    g_assert_cmpuint(queried_size(), ==, 0);
+    g_assert_cmpuint(host_memory(fd), ==, 0);
+}
+
+static void migration_after_a_system_reset(QVirtioMEM *mem, int fd)
+{
+    g_autofree char *path = temporary_file();
+
+    after_a_system_reset(mem);
+    migrate_slowly(path);
+    g_assert_cmpuint(queried_size(), ==, 0);
+    cancel();
+    unlink(path);
+}
+
+/* As SeaBIOS does it, always: nobody waits here either. */
+static void another_system_reset(QVirtioMEM *mem, int fd)
+{
+    after_a_system_reset(mem);
+    qtest_system_reset(global_qtest);
+    assert_monitor_answers(0);
+    g_assert_cmpuint(host_memory(fd), ==, 0);
+}
+
+static void quit_after_a_system_reset(QVirtioMEM *mem, int fd)
+{
+    after_a_system_reset(mem);
+}
+
+/* QEMU resets the system before it loads. */
+static void load_after_a_system_reset(QVirtioMEM *mem, int fd)
+{
+    g_autofree char *path = temporary_file();
+
+    add_snapshot_disk(path);
+    assert_plugged(mem, begin_big_plug(mem));
+    hmp("savevm one");
+    hmp("loadvm one");
+    g_assert_cmpuint(queried_size(), ==, BIG);
+    restart_as_usual(mem);
+    g_assert_cmpuint(state_of(mem, 0, BIG_BLOCKS), ==,
+                     VIRTIO_MEM_STATE_PLUGGED);
+    finish(mem, fd);
+    unlink(path);
 }
 
 static void migration_meanwhile(QVirtioMEM *mem, int fd)
@@ -378,6 +468,10 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     add("monitor-goes-on", monitor_goes_on);
+    add("monitor-goes-on-after-a-system-reset",
+        monitor_goes_on_after_a_system_reset);
+    add("driver-goes-on-after-a-system-reset",
+        driver_goes_on_after_a_system_reset);
     qtest_add_data_func("virtio-mem/pending/mapping-goes-on", NULL,
                         mapping_goes_on);
     qtest_add_data_func("virtio-mem/pending/threads-are-limited", NULL,
@@ -391,6 +485,12 @@ int main(int argc, char **argv)
     add("ends-before-a-migration", migration_meanwhile);
     add("ends-before-a-snapshot", snapshot_meanwhile);
     add("ends-before-quit", quit_meanwhile);
+    add("system-reset-ends-before-a-stop", stop_after_a_system_reset);
+    add("system-reset-ends-before-a-migration",
+        migration_after_a_system_reset);
+    add("system-reset-goes-on-after-another", another_system_reset);
+    add("system-reset-ends-before-quit", quit_after_a_system_reset);
+    add("system-reset-ends-before-a-load", load_after_a_system_reset);
     add("keeps-the-device", unplug_of_the_device_meanwhile);
     add("unplug-ends-before-a-device-reset", reset_while_unplugging);
     return g_test_run();
