@@ -370,8 +370,6 @@ static int load_setup(QEMUFile *f, void *opaque, Error **errp)
     const VirtIOMEMLive *live = migration->vmem->live;
     int ret;
 
-    /* A system reset has gone before, and may have begun to unplug. */
-    virtio_mem_device_drain(migration->vmem);
     migration->blocks_loaded = false;
     if (migrate_ram_is_ignored(migration->vmem->memdev->mr.ram_block)) {
         return 0;

@@ -139,6 +139,9 @@ static void virtio_mem_system_reset(VirtIOMEM *vmem)
         virtio_mem_device_begin(vmem, VIRTIO_MEM_ACTION_UNPLUG_ALL,
                                 (VirtIOMEMRange) { 0 });
     }
+    if (!VIRTIO_DEVICE(vmem)->vm_running) {
+        virtio_mem_device_drain(vmem);
+    }
 }
 
 /* --- life -------------------------------------------------------------- */

@@ -118,12 +118,22 @@ static void driver_goes_on_after_a_system_reset(QVirtioMEM *mem, int fd)
     const Request plug = { VIRTIO_MEM_REQ_PLUG, block_addr(mem, 7), 1 };
     Answer answer;
     uint64_t buffers;
+    unsigned late = 0;
 
-    assert_plugged(mem, begin_big_plug(mem));
-    reset_system(mem);
-    restart_as_usual(mem);
-    buffers = batch_send(mem, &plug, 1);
-    g_assert_cmpuint(plugged_size(mem), ==, BIG);
+    /* The driver needs some of the 0.1 s, and on a busy host all of it. */
+    for (;;) {
+        assert_plugged(mem, begin_big_plug(mem));
+        reset_system(mem);
+        restart_as_usual(mem);
+        buffers = batch_send(mem, &plug, 1);
+        if (plugged_size(mem) == BIG) {
+            break;
+        }
+        g_assert_cmpuint(++late, <, 10);
+        batch_wait(mem, buffers, &answer, 1);
+        g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0), ==,
+                         VIRTIO_MEM_RESP_ACK);
+    }
     qvirtio_wait_config_isr(mem->vdev, TIMEOUT_US);
     batch_wait(mem, buffers, &answer, 1);
     g_assert_cmpuint(answer.type, ==, VIRTIO_MEM_RESP_ACK);
@@ -327,6 +337,16 @@ static void stop_after_a_system_reset(QVirtioMEM *mem, int fd)
     g_assert_cmpuint(host_memory(fd), ==, 0);
 }
 
+/* While the VM is stopped, nothing changes that one may be looking at. */
+static void system_reset_of_a_stopped_vm(QVirtioMEM *mem, int fd)
+{
+    assert_plugged(mem, begin_big_plug(mem));
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'stop' }");
+    qtest_system_reset(global_qtest);
+    g_assert_cmpuint(queried_size(), ==, 0);
+    g_assert_cmpuint(host_memory(fd), ==, 0);
+}
+
 static void migration_after_a_system_reset(QVirtioMEM *mem, int fd)
 {
     g_autofree char *path = temporary_file();
@@ -486,6 +506,7 @@ int main(int argc, char **argv)
     add("ends-before-a-snapshot", snapshot_meanwhile);
     add("ends-before-quit", quit_meanwhile);
     add("system-reset-ends-before-a-stop", stop_after_a_system_reset);
+    add("system-reset-of-a-stopped-vm", system_reset_of_a_stopped_vm);
     add("system-reset-ends-before-a-migration",
         migration_after_a_system_reset);
     add("system-reset-goes-on-after-another", another_system_reset);
