@@ -186,7 +186,7 @@ bool virtio_mem_device_may_join(const VirtIOMEM *vmem, VirtIOMEMAction action)
 {
     return action == VIRTIO_MEM_ACTION_UNPLUG ||
            (action == VIRTIO_MEM_ACTION_PLUG && !vmem->prealloc &&
-            QLIST_EMPTY(&vmem->live->rdm.listeners));
+            !virtio_mem_rdm_has_listeners(&vmem->live->rdm));
 }
 
 int virtio_mem_device_begin(VirtIOMEM *vmem, VirtIOMEMAction action,

@@ -16,6 +16,11 @@ void virtio_mem_rdm_init(VirtIOMEMRdm *rdm, const VirtIOMEMGeometry *geo,
     QLIST_INIT(&rdm->listeners);
 }
 
+bool virtio_mem_rdm_has_listeners(const VirtIOMEMRdm *rdm)
+{
+    return !QLIST_EMPTY(&rdm->listeners);
+}
+
 static VirtIOMEMSpan section_span(const MemoryRegionSection *section)
 {
     return (VirtIOMEMSpan) {

@@ -24,6 +24,9 @@ typedef struct VirtIOMEMRdm {
 void virtio_mem_rdm_init(VirtIOMEMRdm *rdm, const VirtIOMEMGeometry *geo,
                          const VirtIOMEMBlocks *blocks);
 
+/* Is there anybody who could object to a plug? */
+bool virtio_mem_rdm_has_listeners(const VirtIOMEMRdm *rdm);
+
 /*
  * Tell all listeners that @span is about to be plugged. When one objects,
  * those told before are told of a discard again, and its error is returned.
