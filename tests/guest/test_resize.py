@@ -83,7 +83,8 @@ class Reset(GuestCase):
         self.vm.wait_sizes(vm0=3 * GiB)
         self.vm.cmd("system_reset")
         self.vm.event_wait("RESET", 30)
-        self.assertEqual(self.vm.sizes(), {"vm0": 0}, "right after the reset")
+        self.vm.until({"vm0": 0}, self.vm.sizes, "sizes before the guest is up",
+                      1)
         self.vm.wait_ready()
         self.vm.wait_sizes(vm0=3 * GiB)
 

@@ -217,6 +217,7 @@ static void system_reset_is_told(void *obj, void *data, QGuestAllocator *alloc)
     count_size_events(NULL);
     /* qtest_system_reset() would throw away what is told before RESET. */
     qtest_system_reset_nowait(global_qtest);
+    await_unplugged();
     g_assert_cmpuint(count_size_events(&last), ==, 1);
     g_assert_cmpuint(last, ==, 0);
 }

@@ -296,6 +296,7 @@ static void random_life(void *obj, void *data, QGuestAllocator *alloc)
             device_resets++;
         } else if (dice < 85) {
             reset_system(mem);
+            await_unplugged();
             model_unplug_all(m);
             system_resets++;
         } else if (dice < 105) {

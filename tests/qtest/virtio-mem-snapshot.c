@@ -238,6 +238,16 @@ uint64_t queried_size(void)
     return size;
 }
 
+void await_unplugged(void)
+{
+    const gint64 until = g_get_monotonic_time() + TIMEOUT_US;
+
+    while (queried_size()) {
+        g_assert_cmpint(g_get_monotonic_time(), <, until);
+        g_usleep(1000);
+    }
+}
+
 unsigned count_size_events(uint64_t *last)
 {
     unsigned count = 0;

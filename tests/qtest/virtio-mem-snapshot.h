@@ -57,6 +57,9 @@ void assert_recovers(QVirtioMEM *mem);
 /* The size that query-memory-devices has, with all else it says checked. */
 uint64_t queried_size(void);
 
+/* Wait until that is 0, which a system reset only begins. */
+void await_unplugged(void);
+
 /*
  * Let two seconds pass and count the news of the size that were sent until
  * now; @last, which may be NULL, is the size in the last of them.

@@ -280,7 +280,7 @@ static void counters(void)
     request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
     plug(mem, 7, 1);
     reset_system(mem);
-
+    await_unplugged();
     info = device_info();
     assert_counts(qdict_get_qdict(info, "requests"), "plug", 3, 1, 0, 1);
     assert_counts(qdict_get_qdict(info, "requests"), "unplug", 1, 0, 0, 2);
