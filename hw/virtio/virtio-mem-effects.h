@@ -45,8 +45,8 @@ void virtio_mem_effects_cleanup(VirtIOMEMLive *live);
  *
  * UNPLUG_ALL (@range is ignored) unplugs whatever is plugged and shrinks the
  * usable region to what is requested. It shrinks at no other time (VIRTIO 1.2,
- * 5.15.4), and without a notification: a driver reads the config after UNPLUG
- * ALL, and at a system reset there is none.
+ * 5.15.4), and here without a notification: a driver reads the config after
+ * UNPLUG ALL. One that comes while a system reset goes on is done()'s matter.
  *
  * Little is done at once. Returns 0, or a negative errno value with nothing
  * changed, or VIRTIO_MEM_PENDING: then done() is called later, from the main
