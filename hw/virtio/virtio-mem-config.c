@@ -141,8 +141,9 @@ bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
     state->requested_size = size;
     usable_size = virtio_mem_geometry_usable(&state->geo, size);
     virtio_mem_set_usable(vmem, MAX(state->usable_size, usable_size));
-    virtio_notify_config(VIRTIO_DEVICE(vmem));
     virtio_mem_status_sizes(&vmem->live->status);
+    /* Last: the guest may have its interrupt write to anything. */
+    virtio_notify_config(VIRTIO_DEVICE(vmem));
     return true;
 }
 
