@@ -64,6 +64,13 @@ MemoryRegion *virtio_mem_get_region(const VirtIOMEM *vmem, Error **errp)
                    " without RAM");
         return NULL;
     }
+    if (memory_region_is_rom(&vmem->memdev->mr)) {
+        g_autofree char *name = host_memory_backend_get_name(vmem->memdev);
+
+        error_setg(errp, "'" VIRTIO_MEM_MEMDEV_PROP "' names the memory backend"
+                   " '%s', which is ROM; give it readonly=off", name);
+        return NULL;
+    }
     return &vmem->memdev->mr;
 }
 
