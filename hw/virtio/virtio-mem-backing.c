@@ -6,7 +6,6 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/cutils.h"
 #include "qemu/error-report.h"
 #include "qemu/madvise.h"
 #include "qemu/units.h"
@@ -19,7 +18,6 @@
 
 #define LOOK_AT_MOST (256 * MiB)
 #define DISCARD_STEP (64 * MiB)
-#define THP_SIZE_FILE "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
 bool virtio_mem_backing_check(HostMemoryBackend *backend, Error **errp)
 {
@@ -146,41 +144,28 @@ void virtio_mem_backing_release(VirtIOMEMBacking *backing, DeviceState *dev)
 
 /* --- block size ----------------------------------------------------------- */
 
-/*
- * A huge page as the CPU's page tables have it one level above the smallest
- * page, for when the kernel does not tell (no THP compiled in, no sysfs).
- */
-static uint64_t usual_thp_size(uint64_t page_size)
+uint64_t virtio_mem_backing_find_block_size(HostMemoryBackend *backend,
+                                            bool *guessed)
 {
-#ifdef __s390x__
-    return 1024 * 1024;
-#else
-    return page_size * (page_size / sizeof(uint64_t));
-#endif
-}
-
-static uint64_t thp_size(uint64_t page_size)
-{
+    const uint64_t page_size = host_memory_backend_pagesize(backend);
+    g_autoptr(GError) err = NULL;
     g_autofree char *text = NULL;
-    uint64_t size;
 
-    if (g_file_get_contents(THP_SIZE_FILE, &text, NULL, NULL) &&
-        !qemu_strtou64(g_strchomp(text), NULL, 0, &size) &&
-        is_power_of_2(size) && size >= page_size) {
-        return size;
+    if (page_size != qemu_real_host_page_size()) {
+        *guessed = false;
+        return MAX(page_size, VIRTIO_MEM_MIN_BLOCK_SIZE);
     }
-    return usual_thp_size(page_size);
+    g_file_get_contents(VIRTIO_MEM_THP_SIZE_FILE, &text, NULL, &err);
+    return virtio_mem_default_block_size(
+        !g_error_matches(err, G_FILE_ERROR, G_FILE_ERROR_NOENT), text,
+        page_size, guessed);
 }
 
 uint64_t virtio_mem_backing_default_block_size(HostMemoryBackend *backend)
 {
-    const uint64_t page_size = host_memory_backend_pagesize(backend);
-    uint64_t size = page_size;
+    bool guessed;
 
-    if (page_size == qemu_real_host_page_size()) {
-        size = thp_size(page_size);
-    }
-    return MAX(size, VIRTIO_MEM_MIN_BLOCK_SIZE);
+    return virtio_mem_backing_find_block_size(backend, &guessed);
 }
 
 bool virtio_mem_backing_has_zero_page(HostMemoryBackend *backend)

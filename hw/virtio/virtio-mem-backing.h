@@ -89,14 +89,24 @@ bool virtio_mem_backing_take(VirtIOMEMBacking *backing,
 /* The opposite of virtio_mem_backing_take(). */
 void virtio_mem_backing_release(VirtIOMEMBacking *backing, DeviceState *dev);
 
+/* Where Linux tells the size of a transparent huge page. */
+#define VIRTIO_MEM_THP_SIZE_FILE \
+    "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+
 /*
  * virtio_mem_backing_default_block_size: bytes, a power of two.
  *
- * Ordinary pages: the size of a transparent huge page, so that discarding a
- * block does not split one; other page sizes: the page size, and at least
- * VIRTIO_MEM_MIN_BLOCK_SIZE.
+ * Ordinary pages: see virtio_mem_default_block_size(); other page sizes: the
+ * page size, and at least VIRTIO_MEM_MIN_BLOCK_SIZE.
  */
 uint64_t virtio_mem_backing_default_block_size(HostMemoryBackend *backend);
+
+/*
+ * The same; sets @guessed to whether VIRTIO_MEM_THP_SIZE_FILE had to tell it
+ * and does not.
+ */
+uint64_t virtio_mem_backing_find_block_size(HostMemoryBackend *backend,
+                                            bool *guessed);
 
 /*
  * Does reading never-written memory take no host memory? Only anonymous

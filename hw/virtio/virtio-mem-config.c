@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"
+#include "qemu/error-report.h"
 #include "qemu/units.h"
 #include "hw/boards.h"
 #include "hw/mem/memory-device.h"
@@ -61,6 +62,13 @@ MemoryRegion *virtio_mem_get_region(const VirtIOMEM *vmem, Error **errp)
         !vmem->memdev->mr.ram_block) {
         error_setg(errp, "'" VIRTIO_MEM_MEMDEV_PROP "' names a memory backend"
                    " without RAM");
+        return NULL;
+    }
+    if (memory_region_is_rom(&vmem->memdev->mr)) {
+        g_autofree char *name = host_memory_backend_get_name(vmem->memdev);
+
+        error_setg(errp, "'" VIRTIO_MEM_MEMDEV_PROP "' names the memory backend"
+                   " '%s', which is ROM; give it readonly=off", name);
         return NULL;
     }
     return &vmem->memdev->mr;
@@ -301,6 +309,28 @@ bool virtio_mem_config_resolve(const VirtIOMEM *vmem, VirtIOMEMConfig *config,
                &config->geo,
                vmem->initial_size_name ?: VIRTIO_MEM_REQUESTED_SIZE_PROP,
                vmem->initial_size, errp);
+}
+
+/* --- warnings ----------------------------------------------------------- */
+
+static void warn_of_block_size(const VirtIOMEM *vmem)
+{
+    bool guessed;
+    const uint64_t usual = virtio_mem_backing_find_block_size(vmem->memdev,
+                                                              &guessed);
+
+    if (!vmem->block_size && guessed) {
+        warn_report("virtio-mem: " VIRTIO_MEM_THP_SIZE_FILE " does not tell the"
+                    " size of a huge page, so '" VIRTIO_MEM_BLOCK_SIZE_PROP "'"
+                    " is the usual 0x%" PRIx64 "; set '"
+                    VIRTIO_MEM_BLOCK_SIZE_PROP "', which must be the same on"
+                    " both sides of a migration", usual);
+    }
+}
+
+void virtio_mem_config_warn(const VirtIOMEM *vmem)
+{
+    warn_of_block_size(vmem);
 }
 
 /* --- properties --------------------------------------------------------- */

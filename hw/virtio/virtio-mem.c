@@ -196,6 +196,7 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
         return;
     }
 
+    virtio_mem_config_warn(vmem);
     vmem->live = live;
     virtio_init(vdev, VIRTIO_ID_MEM, sizeof(struct virtio_mem_config));
     virtio_mem_queue_init(vmem, &live->queue);

@@ -77,7 +77,7 @@ uint64_t virtio_mem_get_plugged_size(const VirtIOMEM *vmem);
 /*
  * virtio_mem_get_region: the RAM behind the device, at any time.
  *
- * Returns NULL and sets @errp when memdev is not set or has no RAM.
+ * Returns NULL and sets @errp when memdev is not set, has no RAM or is ROM.
  */
 MemoryRegion *virtio_mem_get_region(const VirtIOMEM *vmem, Error **errp);
 
