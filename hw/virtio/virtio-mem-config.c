@@ -416,6 +416,16 @@ static void set_block_size(Object *obj, Visitor *v, const char *name,
     vmem->block_size = size;
 }
 
+static bool get_resize_events(Object *obj, Error **errp)
+{
+    return VIRTIO_MEM(obj)->resize_events;
+}
+
+static void set_resize_events(Object *obj, bool value, Error **errp)
+{
+    VIRTIO_MEM(obj)->resize_events = value;
+}
+
 static const Property virtio_mem_properties[] = {
     DEFINE_PROP_UINT64(VIRTIO_MEM_ADDR_PROP, VirtIOMEM, addr, 0),
     DEFINE_PROP_UINT32(VIRTIO_MEM_NODE_PROP, VirtIOMEM, node, 0),
@@ -449,4 +459,9 @@ void virtio_mem_config_class_init(ObjectClass *oc)
                               get_block_size, set_block_size, NULL, NULL);
     object_class_property_set_description(oc, VIRTIO_MEM_BLOCK_SIZE_PROP,
         "bytes, a power of two; what is plugged and unplugged at once");
+    /* Not a property of qdev: those are fixed at realize. */
+    object_class_property_add_bool(oc, VIRTIO_MEM_RESIZE_EVENTS_PROP,
+                                   get_resize_events, set_resize_events);
+    object_class_property_set_description(oc, VIRTIO_MEM_RESIZE_EVENTS_PROP,
+        "on/off; send MEMORY_DEVICE_RESIZE_STATUS to all QMP clients");
 }
