@@ -221,6 +221,7 @@ static void all_is_unplugged(VirtIOMEM *vmem)
 /* Returns @ret. */
 static int conclude(VirtIOMEM *vmem, int ret)
 {
+    virtio_mem_rdm_settled(&vmem->live->rdm);
     if (!ret) {
         spread_news(vmem);
         if (vmem->live->operation.action == VIRTIO_MEM_ACTION_UNPLUG_ALL) {
@@ -242,23 +243,26 @@ int virtio_mem_device_begin(VirtIOMEM *vmem, VirtIOMEMAction action,
                             VirtIOMEMRange range)
 {
     VirtIOMEMLive *live = vmem->live;
+    const VirtIOMEMGeometry *geo = &live->state.geo;
     VirtIOMEMOperation *op = &live->operation;
     int ret;
 
     op->action = action;
+    if (action == VIRTIO_MEM_ACTION_UNPLUG_ALL) {
+        if (!live->state.blocks.plugged) {
+            all_is_unplugged(vmem);
+            return 0;
+        }
+        range = virtio_mem_range_all(geo);
+    }
     if (action == VIRTIO_MEM_ACTION_PLUG) {
+        virtio_mem_rdm_coming(&live->rdm, virtio_mem_range_span(geo, range));
         ret = virtio_mem_begin_plug(&live->transition_later, range,
                                     &op->progress);
-    } else if (action == VIRTIO_MEM_ACTION_UNPLUG) {
-        ret = virtio_mem_begin_unplug(&live->transition_later, range,
-                                      &op->progress);
-    } else if (live->state.blocks.plugged) {
-        range = virtio_mem_range_all(&live->state.geo);
-        ret = virtio_mem_begin_unplug(&live->transition_later, range,
-                                      &op->progress);
     } else {
-        all_is_unplugged(vmem);
-        return 0;
+        virtio_mem_rdm_going(&live->rdm, virtio_mem_range_span(geo, range));
+        ret = virtio_mem_begin_unplug(&live->transition_later, range,
+                                      &op->progress);
     }
     return ret == VIRTIO_MEM_PENDING ? ret : conclude(vmem, ret);
 }
