@@ -203,7 +203,9 @@ void virtio_mem_status_init(VirtIOMEMStatus *status, VirtIOMEM *vmem)
 {
     *status = (VirtIOMEMStatus) {
         .vmem = vmem,
-        .timer = timer_new_ms(QEMU_CLOCK_VIRTUAL, tick, status),
+        /* The guest does not notice: replay has nothing to repeat. */
+        .timer = timer_new_full(NULL, QEMU_CLOCK_VIRTUAL, SCALE_MS,
+                                QEMU_TIMER_ATTR_EXTERNAL, tick, status),
     };
     virtio_mem_news_init(&status->news, NEWS_MS, send_event, status);
     restart(status);
