@@ -124,6 +124,28 @@ bool virtio_mem_config_check_size(const VirtIOMEMGeometry *geo,
     }
 }
 
+/* 'size' and 'requested-size' are two names for it; which comes first varies. */
+static bool set_initial_size(VirtIOMEM *vmem, const char *name, uint64_t size,
+                             Error **errp)
+{
+    const bool other = vmem->initial_size_name &&
+                       !g_str_equal(vmem->initial_size_name, name);
+
+    if (other && vmem->initial_size != size) {
+        const bool is_size = g_str_equal(name, VIRTIO_MEM_SIZE_PROP);
+
+        error_setg(errp, "'" VIRTIO_MEM_SIZE_PROP "' (0x%" PRIx64 ") and '"
+                   VIRTIO_MEM_REQUESTED_SIZE_PROP "' (0x%" PRIx64 ") both set"
+                   " the requested size at start, and differ; give one of them",
+                   is_size ? size : vmem->initial_size,
+                   is_size ? vmem->initial_size : size);
+        return false;
+    }
+    vmem->initial_size = size;
+    vmem->initial_size_name = name;
+    return true;
+}
+
 bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
                                    uint64_t size, Error **errp)
 {
@@ -131,9 +153,7 @@ bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
     uint64_t usable_size;
 
     if (!vmem->live) {
-        vmem->initial_size = size;
-        vmem->initial_size_name = name;
-        return true;
+        return set_initial_size(vmem, name, size, errp);
     }
 
     state = &vmem->live->state;

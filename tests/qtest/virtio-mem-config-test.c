@@ -85,6 +85,21 @@ static void smallest_block_size(void)
     qtest_quit(qts);
 }
 
+/* Both names of the first requested size, with the same value. */
+static void size_given_twice(void)
+{
+    QTestState *qts = qtest_init("-machine q35" VM
+                                 ",size=256M,requested-size=256M");
+
+    g_assert_cmpuint(get_uint(qts, "requested-size"), ==, 256 * MiB);
+    g_assert_cmpuint(get_uint(qts, "size"), ==, 0);
+    qtest_quit(qts);
+
+    qts = qtest_init("-machine q35" VM ",requested-size=1G,size=1024M");
+    g_assert_cmpuint(get_uint(qts, "requested-size"), ==, GiB);
+    qtest_quit(qts);
+}
+
 typedef struct MachineDefaults {
     const char *machine;
     const char *inaccessible;
@@ -396,6 +411,11 @@ static void refused_hotplug_leaves_nothing(void)
                            " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
                            "   'memdev': 'mem0', 'requested-size': 1 } }"),
                  "GenericError", "'requested-size' must be a multiple");
+    assert_error(qtest_qmp(qts, "{ 'execute': 'device_add', 'arguments':"
+                           " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
+                           "   'memdev': 'mem0', 'requested-size': 0,"
+                           "   'size': 268435456 } }"),
+                 "GenericError", "both set the requested size at start, and differ");
     g_assert_cmpuint(count_memory_devices(qts), ==, 0);
     qtest_qmp_assert_success(qts, "{ 'execute': 'device_add', 'arguments':"
                              " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
@@ -411,6 +431,7 @@ int main(int argc, char **argv)
     qtest_add_func("virtio-mem/properties/defaults", defaults);
     qtest_add_func("virtio-mem/properties/smallest-block-size",
                    smallest_block_size);
+    qtest_add_func("virtio-mem/properties/size-given-twice", size_given_twice);
     qtest_add_func("virtio-mem/properties/fixed-once-realized",
                    fixed_once_realized);
     for (int i = 0; i < ARRAY_SIZE(machine_defaults); i++) {
