@@ -344,12 +344,45 @@ static void warn_of_block_size(const VirtIOMEM *vmem)
                     " is the usual 0x%" PRIx64 "; set '"
                     VIRTIO_MEM_BLOCK_SIZE_PROP "', which must be the same on"
                     " both sides of a migration", usual);
+    } else if (vmem->block_size && vmem->block_size < usual) {
+        warn_report("virtio-mem: '" VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64
+                    ") is below the default (0x%" PRIx64 "), the size of a huge"
+                    " page; unplugging one block splits such a page, so leave '"
+                    VIRTIO_MEM_BLOCK_SIZE_PROP "' out or make it larger",
+                    vmem->block_size, usual);
+    }
+}
+
+static void warn_of_reads(const VirtIOMEM *vmem)
+{
+    g_autofree char *name = host_memory_backend_get_name(vmem->memdev);
+
+    if (vmem->unplugged_inaccessible == ON_OFF_AUTO_OFF &&
+        !virtio_mem_backing_has_zero_page(vmem->memdev)) {
+        warn_report("virtio-mem: '" VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP
+                    "' is off, and memory backend '%s' has no shared zero page:"
+                    " when the guest reads unplugged memory, that takes host"
+                    " memory; set '" VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP "'"
+                    " to on or auto", name);
+    }
+}
+
+static void warn_of_migration(const VirtIOMEM *vmem)
+{
+    if (vmem->prealloc && !vmem->early_migration) {
+        warn_report("virtio-mem: '" VIRTIO_MEM_PREALLOC_PROP "' is on and '"
+                    VIRTIO_MEM_EARLY_MIGRATION_PROP "' is off: the destination"
+                    " of a migration does not get memory for plugged blocks"
+                    " beforehand; set '" VIRTIO_MEM_EARLY_MIGRATION_PROP "' to"
+                    " on, on both sides");
     }
 }
 
 void virtio_mem_config_warn(const VirtIOMEM *vmem)
 {
     warn_of_block_size(vmem);
+    warn_of_reads(vmem);
+    warn_of_migration(vmem);
 }
 
 /* --- properties --------------------------------------------------------- */

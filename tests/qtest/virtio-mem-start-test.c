@@ -103,6 +103,13 @@ static const StartUpError start_up_errors[] = {
       READ_ONLY("rom=on,share=on") " -incoming defer", IS_ROM },
     { "memdev/not-discardable", READ_ONLY("rom=off"),
       "'memdev': memory of the backend cannot be given back to the host", true },
+    /* What would be warned of does not matter any more. */
+    { "no-warning-beside/larger-than-backend", VM ",block-size=1M,size=2G",
+      "'size' cannot exceed the memory backend size" },
+    { "no-warning-beside/not-discardable",
+      READ_ONLY("rom=off") ",prealloc=on,x-early-migration=off,"
+      "unplugged-inaccessible=off",
+      "'memdev': memory of the backend cannot be given back to the host", true },
     { "maxmem-beyond-phys-bits", "-m 256M,maxmem=4000T" BACKEND DEVICE,
       "phys-bits too low" },
     { "microvm/no-pci", "-machine microvm" VM, "No 'PCI' bus found" },
