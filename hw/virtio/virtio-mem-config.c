@@ -124,7 +124,7 @@ bool virtio_mem_config_check_size(const VirtIOMEMGeometry *geo,
     }
 }
 
-/* 'size' and 'requested-size' are two names for it; which comes first varies. */
+/* 'size' and 'requested-size' are two names for it, set in any order. */
 static bool set_initial_size(VirtIOMEM *vmem, const char *name, uint64_t size,
                              Error **errp)
 {

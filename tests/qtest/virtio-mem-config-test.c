@@ -129,6 +129,84 @@ static void machine_type(const void *data)
     qtest_quit(qts);
 }
 
+/* --- interrupts ---------------------------------------------------------- */
+
+#define DEVFN 0x28      /* addr=05 */
+#define CAP_LIST 0x34
+#define CAP_MSIX 0x11
+
+static uint32_t pci_config(QTestState *qts, uint8_t offset)
+{
+    qtest_outl(qts, 0xcf8, 0x80000000 | DEVFN << 8 | (offset & ~3));
+    return qtest_inl(qts, 0xcfc) >> (8 * (offset & 3));
+}
+
+/* Entries of the MSI-X table, 0 without one. */
+static unsigned msix_vectors(QTestState *qts)
+{
+    uint8_t cap = pci_config(qts, CAP_LIST);
+
+    g_assert_cmphex(pci_config(qts, 0), ==, 0x10581af4);
+    while (cap && (pci_config(qts, cap) & 0xff) != CAP_MSIX) {
+        cap = pci_config(qts, cap + 1);
+    }
+    return cap ? (pci_config(qts, cap + 2) & 0x7ff) + 1 : 0;
+}
+
+typedef struct Vectors {
+    const char *path;
+    const char *machine;
+    const char *option;
+    unsigned vectors;
+} Vectors;
+
+static const Vectors vectors[] = {
+    { "default", "pc-q35-10.0", "", 2 },
+    { "machine-type-9.2", "pc-q35-9.2", "", 0 },
+    { "none", "pc-q35-10.0", ",vectors=0", 0 },
+    { "one", "pc-q35-10.0", ",vectors=1", 1 },
+    { "more", "pc-q35-10.0", ",vectors=5", 5 },
+    { "more-on-machine-type-9.2", "pc-q35-9.2", ",vectors=5", 5 },
+};
+
+static void msix(const void *data)
+{
+    const Vectors *test = data;
+    QTestState *qts = qtest_initf("-machine %s" VM ",addr=05%s", test->machine,
+                                  test->option);
+
+    g_assert_cmpuint(msix_vectors(qts), ==, test->vectors);
+    g_assert_cmpuint(get_uint(qts, "vectors"), ==, test->vectors);
+    qtest_quit(qts);
+}
+
+/* --- what device-list-properties says ------------------------------------ */
+
+static void list_properties(void)
+{
+    QTestState *qts = qtest_init("-machine none");
+    QDict *rsp = qtest_qmp(qts, "{ 'execute': 'device-list-properties',"
+                           "  'arguments': { 'typename': 'virtio-mem-pci' } }");
+    const QListEntry *entry;
+    bool found = false;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(rsp, "return"), entry) {
+        const QDict *prop = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (g_str_equal(qdict_get_str(prop, "name"), "vectors")) {
+            /* "Unspecified", as it is with QEMU's own device. */
+            g_assert_cmphex(qdict_get_int(prop, "default-value"), ==,
+                            UINT32_MAX);
+            found = true;
+        }
+    }
+    g_assert_true(found);
+    qobject_unref(rsp);
+    qtest_quit(qts);
+}
+
+/* --- once the device exists ---------------------------------------------- */
+
 static void fixed_once_realized(void)
 {
     QTestState *qts = qtest_init("-machine q35" VM);
@@ -432,6 +510,13 @@ int main(int argc, char **argv)
     qtest_add_func("virtio-mem/properties/smallest-block-size",
                    smallest_block_size);
     qtest_add_func("virtio-mem/properties/size-given-twice", size_given_twice);
+    qtest_add_func("virtio-mem/properties/list", list_properties);
+    for (int i = 0; i < ARRAY_SIZE(vectors); i++) {
+        g_autofree char *path = g_strdup_printf("virtio-mem/vectors/%s",
+                                                vectors[i].path);
+
+        qtest_add_data_func(path, &vectors[i], msix);
+    }
     qtest_add_func("virtio-mem/properties/fixed-once-realized",
                    fixed_once_realized);
     for (int i = 0; i < ARRAY_SIZE(machine_defaults); i++) {

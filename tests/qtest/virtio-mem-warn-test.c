@@ -83,12 +83,13 @@ static void assert_warning(const char *warnings, const char *message)
 /* --- what is warned of --------------------------------------------------- */
 
 #define MEMFD(options) \
-    MEMORY " -object memory-backend-memfd,id=mem0,size=64M,reserve=off" options \
-    DEVICE
+    MEMORY " -object memory-backend-memfd,id=mem0,size=64M,reserve=off"  \
+    options DEVICE
 #define RAM_SHARED \
     MEMORY " -object memory-backend-ram,id=mem0,size=64M,share=on" DEVICE
-#define READS_COST "'unplugged-inaccessible' is off, and memory backend 'mem0'" \
-    " has no shared zero page"
+#define READS_COST                                                      \
+    "'unplugged-inaccessible' is off, and memory backend 'mem0' has no"  \
+    " shared zero page"
 #define NOT_EARLY "'prealloc' is on and 'x-early-migration' is off"
 
 typedef struct Warning {
