@@ -484,21 +484,48 @@ static const Property virtio_mem_properties[] = {
                      early_migration, true),
 };
 
+/* What -device virtio-mem-pci,help says of them. */
+static const struct {
+    const char *name, *text;
+} descriptions[] = {
+    { VIRTIO_MEM_SIZE_PROP,
+      "bytes plugged; before realize, same as requested-size" },
+    { VIRTIO_MEM_REQUESTED_SIZE_PROP,
+      "bytes the guest is asked to plug; a multiple of block-size" },
+    { VIRTIO_MEM_BLOCK_SIZE_PROP,
+      "bytes, a power of two; what is plugged and unplugged at once" },
+    { VIRTIO_MEM_ADDR_PROP,
+      "guest-physical address, a multiple of block-size; 0: the machine"
+      " chooses" },
+    { VIRTIO_MEM_NODE_PROP, "NUMA node that the memory belongs to" },
+    { VIRTIO_MEM_MEMDEV_PROP,
+      "id of the memory backend, whose size is the most that can be plugged" },
+    { VIRTIO_MEM_PREALLOC_PROP,
+      "on/off; get host memory for a block when it is plugged" },
+    { VIRTIO_MEM_PREALLOC_THREADS_PROP,
+      "most threads that get memory for prealloc; 0: one for each CPU of the"
+      " host" },
+#ifdef VIRTIO_MEM_LEGACY_GUESTS
+    { VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP,
+      "on/off/auto; refuse drivers that may read unplugged memory" },
+#endif
+    { VIRTIO_MEM_EARLY_MIGRATION_PROP,
+      "on/off; migrate what is plugged before RAM; same on both sides" },
+};
+
 void virtio_mem_config_class_init(ObjectClass *oc)
 {
     device_class_set_props(DEVICE_CLASS(oc), virtio_mem_properties);
-
     object_class_property_add(oc, VIRTIO_MEM_SIZE_PROP, "size",
                               get_plugged_size, set_first_size, NULL, NULL);
-    object_class_property_set_description(oc, VIRTIO_MEM_SIZE_PROP,
-        "bytes plugged; before realize, same as requested-size");
     object_class_property_add(oc, VIRTIO_MEM_REQUESTED_SIZE_PROP, "size",
                               get_requested_size, set_requested_size, NULL,
                               NULL);
-    object_class_property_set_description(oc, VIRTIO_MEM_REQUESTED_SIZE_PROP,
-        "bytes the guest is asked to plug; a multiple of block-size");
     object_class_property_add(oc, VIRTIO_MEM_BLOCK_SIZE_PROP, "size",
                               get_block_size, set_block_size, NULL, NULL);
-    object_class_property_set_description(oc, VIRTIO_MEM_BLOCK_SIZE_PROP,
-        "bytes, a power of two; what is plugged and unplugged at once");
+
+    for (size_t i = 0; i < ARRAY_SIZE(descriptions); i++) {
+        object_class_property_set_description(oc, descriptions[i].name,
+                                              descriptions[i].text);
+    }
 }

@@ -182,27 +182,64 @@ static void msix(const void *data)
 
 /* --- what device-list-properties says ------------------------------------ */
 
-static void list_properties(void)
+/* Call @fn with what is said of each property. */
+static void foreach_property(void (*fn)(const QDict *property))
 {
     QTestState *qts = qtest_init("-machine none");
     QDict *rsp = qtest_qmp(qts, "{ 'execute': 'device-list-properties',"
                            "  'arguments': { 'typename': 'virtio-mem-pci' } }");
     const QListEntry *entry;
-    bool found = false;
 
     QLIST_FOREACH_ENTRY(qdict_get_qlist(rsp, "return"), entry) {
-        const QDict *prop = qobject_to(QDict, qlist_entry_obj(entry));
-
-        if (g_str_equal(qdict_get_str(prop, "name"), "vectors")) {
-            /* "Unspecified", as it is with QEMU's own device. */
-            g_assert_cmphex(qdict_get_int(prop, "default-value"), ==,
-                            UINT32_MAX);
-            found = true;
-        }
+        fn(qobject_to(QDict, qlist_entry_obj(entry)));
     }
-    g_assert_true(found);
     qobject_unref(rsp);
     qtest_quit(qts);
+}
+
+static unsigned found;
+
+static void check_vectors(const QDict *property)
+{
+    if (g_str_equal(qdict_get_str(property, "name"), "vectors")) {
+        /* "Unspecified", as it is with QEMU's own device. */
+        g_assert_cmphex(qdict_get_int(property, "default-value"), ==,
+                        UINT32_MAX);
+        found++;
+    }
+}
+
+static void list_vectors(void)
+{
+    found = 0;
+    foreach_property(check_vectors);
+    g_assert_cmpuint(found, ==, 1);
+}
+
+static const char *const described[] = {
+    "block-size", "memaddr", "memdev", "node", "prealloc", "prealloc-threads",
+    "requested-size", "size", "unplugged-inaccessible", "vectors",
+    "x-early-migration", NULL
+};
+
+static void check_description(const QDict *property)
+{
+    if (g_strv_contains(described, qdict_get_str(property, "name"))) {
+        const char *text = qdict_get_try_str(property, "description");
+
+        /* More than the type. */
+        g_test_message("%s: %s", qdict_get_str(property, "name"), text);
+        g_assert_nonnull(text);
+        g_assert_nonnull(strchr(text, ' '));
+        found++;
+    }
+}
+
+static void list_descriptions(void)
+{
+    found = 0;
+    foreach_property(check_description);
+    g_assert_cmpuint(found, ==, ARRAY_SIZE(described) - 1);
 }
 
 /* --- once the device exists ---------------------------------------------- */
@@ -510,7 +547,9 @@ int main(int argc, char **argv)
     qtest_add_func("virtio-mem/properties/smallest-block-size",
                    smallest_block_size);
     qtest_add_func("virtio-mem/properties/size-given-twice", size_given_twice);
-    qtest_add_func("virtio-mem/properties/list", list_properties);
+    qtest_add_func("virtio-mem/properties/list/vectors", list_vectors);
+    qtest_add_func("virtio-mem/properties/list/descriptions",
+                   list_descriptions);
     for (int i = 0; i < ARRAY_SIZE(vectors); i++) {
         g_autofree char *path = g_strdup_printf("virtio-mem/vectors/%s",
                                                 vectors[i].path);
