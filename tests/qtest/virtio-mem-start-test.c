@@ -16,6 +16,9 @@
 #define READ_ONLY(options)                                              \
     MEMORY " -object memory-backend-file,id=mem0,mem-path=/proc/self/exe," \
     "readonly=on,size=2M," options DEVICE
+#define SIZES_DIFFER(size, requested_size)                              \
+    "'size' (" size ") and 'requested-size' (" requested_size ") both set" \
+    " the requested size at start, and differ; give one of them"
 #define IS_ROM "'memdev' names the memory backend 'mem0', which is ROM"
 
 typedef struct StartUpError {
@@ -48,6 +51,14 @@ static const StartUpError start_up_errors[] = {
       "'size' cannot exceed the memory backend size" },
     { "size/not-multiple-of-block", VM ",size=1M",
       "'size' must be a multiple of the block size" },
+    { "size/differs-from-requested-size", VM ",requested-size=128M,size=256M",
+      SIZES_DIFFER("0x10000000", "0x8000000") },
+    { "requested-size/differs-from-size", VM ",size=256M,requested-size=128M",
+      SIZES_DIFFER("0x10000000", "0x8000000") },
+    { "requested-size/zero-differs-from-size", VM ",size=256M,requested-size=0",
+      SIZES_DIFFER("0x10000000", "0x0") },
+    { "size/zero-differs-from-requested-size", VM ",size=0,requested-size=256M",
+      SIZES_DIFFER("0x0", "0x10000000") },
     { "size/negative", VM ",size=-1", "Parameter 'size' expects size" },
     { "block-size/no-power-of-two", VM ",block-size=3M",
       "'block-size' (0x300000) must be a power of two and at least 0x100000" },
@@ -91,6 +102,13 @@ static const StartUpError start_up_errors[] = {
     { "memdev/rom-shared-incoming",
       READ_ONLY("rom=on,share=on") " -incoming defer", IS_ROM },
     { "memdev/not-discardable", READ_ONLY("rom=off"),
+      "'memdev': memory of the backend cannot be given back to the host", true },
+    /* What would be warned of does not matter any more. */
+    { "no-warning-beside/larger-than-backend", VM ",block-size=1M,size=2G",
+      "'size' cannot exceed the memory backend size" },
+    { "no-warning-beside/not-discardable",
+      READ_ONLY("rom=off") ",prealloc=on,x-early-migration=off,"
+      "unplugged-inaccessible=off",
       "'memdev': memory of the backend cannot be given back to the host", true },
     { "maxmem-beyond-phys-bits", "-m 256M,maxmem=4000T" BACKEND DEVICE,
       "phys-bits too low" },
