@@ -18,7 +18,9 @@
 #define MEMORY " -m 256M,maxmem=8G"
 #define BACKEND " -object memory-backend-ram,id=mem0,size=1G,reserve=off"
 #define DEVICE " -device virtio-mem-pci,id=vm0,memdev=mem0"
-#define VM MEMORY BACKEND DEVICE
+#define DEFAULT_VM MEMORY BACKEND DEVICE
+/* The default block size depends on the kernel. */
+#define VM DEFAULT_VM ",block-size=2M"
 
 /* --- properties --------------------------------------------------------- */
 
@@ -56,7 +58,7 @@ static void assert_error(QDict *rsp, const char *class, const char *message)
 
 static void defaults(void)
 {
-    QTestState *qts = qtest_init("-machine q35" VM);
+    QTestState *qts = qtest_init("-machine q35" DEFAULT_VM);
     g_autofree char *inaccessible = get_string(qts, "unplugged-inaccessible");
     g_autofree char *thp = NULL;
     uint64_t block_size = 1 * MiB;
@@ -312,7 +314,7 @@ static void resize_error(const void *data)
                      " -object memory-backend-ram,id=m1,size=128M"
                      " -device pc-dimm,id=dimm0,memdev=m1"
                      " -device virtio-rng-pci,id=rng0"
-                     BACKEND DEVICE ",size=256M");
+                     BACKEND DEVICE ",block-size=2M,size=256M");
     request = g_strdup_printf("{ 'execute': 'memory-device-resize',"
                               " 'arguments': { 'id': '%s', 'size': %s } }",
                               test->id, test->size);

@@ -11,7 +11,8 @@
 
 #define MEMORY " -m 256M,maxmem=8G"
 #define BACKEND " -object memory-backend-ram,id=mem0,size=1G,reserve=off"
-#define DEVICE " -device virtio-mem-pci,id=vm0,memdev=mem0"
+/* The default block size depends on the kernel. */
+#define DEVICE " -device virtio-mem-pci,id=vm0,memdev=mem0,block-size=2M"
 #define VM MEMORY BACKEND DEVICE
 #define READ_ONLY(options)                                              \
     MEMORY " -object memory-backend-file,id=mem0,mem-path=/proc/self/exe," \
