@@ -240,10 +240,11 @@ static char *vm_state(Qmp *qmp)
            g_strdup_printf("the VM does not run (%s)", status);
 }
 
-char *device_why(Qmp *qmp, const Device *device)
+char *device_why(Qmp *qmp, const Device *device, bool *paused)
 {
     char *state = vm_state(qmp);
 
+    *paused = state != NULL;
     if (state) {
         return state;
     }
