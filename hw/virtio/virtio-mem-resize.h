@@ -31,6 +31,8 @@ typedef enum VirtIOMEMResizeReason {
     VIRTIO_MEM_RESIZE_NO_DRIVER,        /* none has started */
     VIRTIO_MEM_RESIZE_MIGRATION,        /* it was told to wait */
     VIRTIO_MEM_RESIZE_HOST_MEMORY,      /* it was told to wait */
+    VIRTIO_MEM_RESIZE_HOST_DISCARD,     /* it was told to wait */
+    VIRTIO_MEM_RESIZE_LISTENER,         /* it was told to wait */
     VIRTIO_MEM_RESIZE_GUEST,            /* it does not ask, or is refused */
 } VirtIOMEMResizeReason;
 

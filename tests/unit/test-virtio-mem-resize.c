@@ -96,6 +96,17 @@ static const Case cases[] = {
         { 40, ANSWER, VIRTIO_MEM_RESIZE_MIGRATION, 0, BLOCKED(MIGRATION), 30 },
         { 50, DRIVER, NONE, 0, BLOCKED(NO_DRIVER), 30 },
         { 60, DRIVER, RUNS, 0, RESIZING, 60 } } },
+    { "listener-and-discard-have-reasons-of-their-own", {
+        { 10, DRIVER, RUNS, 0, SETTLED, 0 },
+        { 20, SIZES, 4 * MiB, 0, RESIZING, 20 },
+        { 30, ANSWER, VIRTIO_MEM_RESIZE_LISTENER, 0, BLOCKED(LISTENER), 30 },
+        { 60000, TICK, 0, 0, BLOCKED(LISTENER), 30 },
+        { 60010, ANSWER, 0, 0, RESIZING, 60010 },
+        { 60020, SIZES, 4 * MiB, 4 * MiB, SETTLED, 60020 },
+        { 60030, SIZES, 0, 4 * MiB, RESIZING, 60030 },
+        { 60040, ANSWER, VIRTIO_MEM_RESIZE_HOST_DISCARD, 0,
+          BLOCKED(HOST_DISCARD), 60040 },
+        { 60050, SIZES, 0, 0, SETTLED, 60050 } } },
     { "waiting-ends-when-another-size-is-there", {
         { 10, DRIVER, RUNS, 0, SETTLED, 0 },
         { 20, SIZES, 4 * MiB, 0, RESIZING, 20 },

@@ -140,6 +140,8 @@ class Wait(PeerCase):
                              ("driver-features", "lacks a feature"),
                              ("migration", "a migration is running"),
                              ("host-memory", "the host is short of memory"),
+                             ("host-discard", "could not take memory back"),
+                             ("listener", "another device of the VM"),
                              ("guest", "has not brought online"),
                              ("moon-phase", "moon-phase")):
             with self.subTest(reason=reason):

@@ -211,6 +211,8 @@ static const char *explain(const char *reason)
                              " device requires" },
         { "migration", "a migration is running" },
         { "host-memory", "the host is short of memory" },
+        { "host-discard", "the host could not take memory back" },
+        { "listener", "another device of the VM could not take the memory" },
         { "guest", "the guest cannot free, or has not brought online, more"
                    " memory" },
     };
