@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import deps
+import features
 import overlay
 import paths
 import private
@@ -22,8 +23,9 @@ from flavours import FLAVOURS, PLAIN, Flavour
 
 OPTIONS = (
     "--without-default-features", "--enable-system", "--enable-tcg",
-    "--enable-kvm", "--enable-fdt=system", "--disable-docs",
-    "--disable-install-blobs", "--disable-download",
+    "--enable-kvm", "--enable-fdt=system", "--enable-vhost-user",
+    "--enable-vhost-net", "--disable-docs", "--disable-install-blobs",
+    "--disable-download",
 )
 PYTHON = "/usr/bin/python3"  # Debian's, whose venv module deps.py installs
 SAY_EVERY = 10  # seconds between progress lines
@@ -114,8 +116,8 @@ def configure(tree: Path, obj: Path, env: dict,
     """Run configure, once for each set of options."""
     words = [f"{os.path.relpath(tree, obj)}/configure",
              f"--target-list={','.join(targets())}", *OPTIONS,
-             *flavour.configure, f"--cc={compiler(flavour)}",
-             f"--python={PYTHON}"]
+             *features.options(), *flavour.configure,
+             f"--cc={compiler(flavour)}", f"--python={PYTHON}"]
     identity = " ".join([*words, *sorted(env.values())])
     if stamp.matches(obj, identity) and (obj / "build.ninja").exists():
         return
