@@ -32,10 +32,19 @@ SAY_EVERY = 10  # seconds between progress lines
 FEW_STEPS = 10  # a build that small is not worth a line of its own
 
 
-def targets() -> list[str]:
-    """QEMU's targets to build; x86_64 is always among them."""
+def targets(flavour: Flavour = PLAIN) -> list[str]:
+    """QEMU's targets to build; x86_64 is among them where the user chooses."""
+    if flavour.targets:
+        return list(flavour.targets)
     named = os.environ.get("TARGETS", "").replace(",", " ").split()
     return list(dict.fromkeys(["x86_64-softmmu", *named]))
+
+
+def emulator(target: str) -> str:
+    """The program that a target is."""
+    if target.endswith("-linux-user"):
+        return f"qemu-{target.removesuffix('-linux-user')}"
+    return f"qemu-system-{target.removesuffix('-softmmu')}"
 
 
 def build(extra: tuple[str, ...] = (), flavour: Flavour = PLAIN) -> None:
@@ -91,8 +100,7 @@ def make(tree: Path, obj: Path, link: Path, env: dict, extra,
          flavour: Flavour = PLAIN) -> None:
     """Configure if needed, build, and make the result usable by its link."""
     configure(tree, obj, env, flavour)
-    names = [f"qemu-system-{name.removesuffix('-softmmu')}"
-             for name in targets()]
+    names = [emulator(target) for target in targets(flavour)]
     ninja(obj, [*names, *extra], env)
     private.link_firmware(private.firmware(), obj)
     for name in names:
@@ -115,7 +123,7 @@ def configure(tree: Path, obj: Path, env: dict,
               flavour: Flavour = PLAIN) -> None:
     """Run configure, once for each set of options."""
     words = [f"{os.path.relpath(tree, obj)}/configure",
-             f"--target-list={','.join(targets())}", *OPTIONS,
+             f"--target-list={','.join(targets(flavour))}", *OPTIONS,
              *features.options(), *flavour.configure,
              f"--cc={compiler(flavour)}", f"--python={PYTHON}"]
     identity = " ".join([*words, *sorted(env.values())])

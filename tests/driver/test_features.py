@@ -66,5 +66,20 @@ class Libraries(ScratchCase):
             self.assertIn(words, printed.getvalue())
 
 
+class Targets(ScratchCase):
+    """Which emulators a build consists of."""
+
+    def test_emulator_of_each_kind_of_target(self):
+        self.assertEqual(qemu.emulator("x86_64-softmmu"), "qemu-system-x86_64")
+        self.assertEqual(qemu.emulator("x86_64-linux-user"), "qemu-x86_64")
+
+    def test_targets_of_a_variant_are_its_own(self):
+        with mock.patch.dict(qemu.os.environ, {"TARGETS": "s390x-softmmu"}):
+            self.assertEqual(qemu.targets(), ["x86_64-softmmu",
+                                              "s390x-softmmu"])
+            self.assertEqual(qemu.targets(flavours.KVM_ONLY),
+                             ["x86_64-softmmu"])
+
+
 if __name__ == "__main__":
     unittest.main()
