@@ -38,6 +38,13 @@ static void set_bar(QPCIDevice *pci, int bar, uint64_t addr, bool is_64_bit)
     }
 }
 
+/* Something that is still on its way may turn it off again. */
+static void enable(QPCIDevice *pci)
+{
+    qpci_config_writew(pci, PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
+                                         PCI_COMMAND_MASTER);
+}
+
 static void power_up(QPCIDevice *pci)
 {
     const uint8_t cap = qpci_find_capability(pci, PCI_CAP_ID_PM, 0);
@@ -68,7 +75,7 @@ static void set_up_port(World *world)
                        ((ROOT_WINDOW - 1) >> 16) << 16 | PORT_WINDOW >> 16);
     qpci_config_writel(port, PCI_PREF_MEMORY_BASE, 0x0000fff0);
     qpci_config_writew(port, cap + PCI_EXP_SLTCTL, SLOT_ON);
-    qpci_device_enable(port);
+    enable(port);
     world->slot_control = world->port_config + cap + PCI_EXP_SLTCTL;
 }
 
@@ -81,13 +88,13 @@ static void set_up_device(WorldDevice *vm)
     set_bar(pci, vm->pci->bar_idx, vm->pci->bar.addr, true);
     set_bar(pci, MSIX_BAR, vm->table, false);
     qpci_config_writew(pci, cap + PCI_MSIX_FLAGS, 0);
-    qpci_device_enable(pci);
+    enable(pci);
 }
 
 static void set_up_disk(World *world)
 {
     set_bar(world->disk, 5, world->disk_bar, false);
-    qpci_device_enable(world->disk);
+    enable(world->disk);
 }
 
 /* Also after a guest has written anything to any of it. */
@@ -224,13 +231,18 @@ void world_restart(World *world)
     restart_device(&world->vm[1].mem, "vm1", WORLD_OTHER_PLUGGED);
 }
 
-void world_aim_vectors(World *world, uint64_t addr, uint32_t data)
+void world_power_off(World *world)
 {
-    QVirtioPCIDevice *dev = world->vm[0].pci;
+    writew(world->slot_control, WORLD_POWER_OFF);
+}
+
+void world_aim_vectors(WorldDevice *vm, uint64_t addr, uint32_t data)
+{
+    QVirtioPCIDevice *dev = vm->pci;
     const uint8_t cap = qpci_find_capability(dev->pdev, PCI_CAP_ID_MSIX, 0);
 
     for (int i = 0; i < 2; i++) {
-        const uint64_t vector = world->vm[0].table + i * PCI_MSIX_ENTRY_SIZE;
+        const uint64_t vector = vm->table + i * PCI_MSIX_ENTRY_SIZE;
 
         writel(vector + PCI_MSIX_ENTRY_LOWER_ADDR, addr);
         writel(vector + PCI_MSIX_ENTRY_UPPER_ADDR, addr >> 32);
@@ -407,6 +419,7 @@ const Target targets[] = {
     { "port-command", TARGET_OTHER, port_config, PCI_COMMAND },
     { "port-buses", TARGET_OTHER, port_config, PCI_PRIMARY_BUS },
     { "port-addresses", TARGET_OTHER, port_config, PCI_MEMORY_BASE },
+    { "port-interrupt", TARGET_OTHER, port_config, PCI_INTERRUPT_LINE },
     { "port-secondary-reset", TARGET_OTHER, port_config, PCI_BRIDGE_CONTROL },
     { "port-slot-control", TARGET_OTHER, slot_control },
     { "mmconfig", TARGET_OTHER, absolute, MMCONFIG + PCIEXBAR },

@@ -52,11 +52,12 @@ bool world_has_device(World *world);
  */
 void world_restart(World *world);
 
-/* Have both vectors of vm0 write @data to @addr. */
-void world_aim_vectors(World *world, uint64_t addr, uint32_t data);
+/* Have both vectors of a device write @data to @addr. */
+void world_aim_vectors(WorldDevice *vm, uint64_t addr, uint32_t data);
 
-/* To @slot_control: the guest turns the power of the slot off. */
-#define WORLD_POWER_OFF 0x0700
+/* The guest turns the power of vm0's slot off. */
+void world_power_off(World *world);
+#define WORLD_POWER_OFF 0x0700      /* to port-slot-control */
 
 typedef enum TargetKind {
     TARGET_RAM,             /* fit for rings and buffers */
