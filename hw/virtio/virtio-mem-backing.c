@@ -6,17 +6,18 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/cutils.h"
+#include "qemu/error-report.h"
+#include "qemu/madvise.h"
 #include "qemu/units.h"
 #include "exec/ramblock.h"
 #include "migration/vmstate.h"
 #include "system/runstate.h"
 #include "virtio-mem-backing.h"
 #include "virtio-mem-populate.h"
+#include "virtio-mem-shortage.h"
 
 #define LOOK_AT_MOST (256 * MiB)
 #define DISCARD_STEP (64 * MiB)
-#define THP_SIZE_FILE "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
 bool virtio_mem_backing_check(HostMemoryBackend *backend, Error **errp)
 {
@@ -36,19 +37,73 @@ bool virtio_mem_backing_check(HostMemoryBackend *backend, Error **errp)
     return true;
 }
 
-/*
- * Memory that others share with an incoming VM may be all the memory there is
- * of the guest (x-ignore-shared). Whether it is, is known when the stream
- * comes, not yet now.
- */
-static bool may_have_content(HostMemoryBackend *backend)
+/* --- whose the content is ------------------------------------------------- */
+
+/* QEMU makes a file without a name below a path that is a directory. */
+static char *path_of_named_file(HostMemoryBackend *backend)
 {
-    return runstate_check(RUN_STATE_INMIGRATE) &&
-           qemu_ram_is_shared(backend->mr.ram_block);
+    g_autofree char *path = NULL;
+
+    if (!qemu_ram_is_named_file(backend->mr.ram_block)) {
+        return NULL;
+    }
+    path = object_property_get_str(OBJECT(backend), "mem-path", NULL);
+    return path && !g_file_test(path, G_FILE_TEST_IS_DIR) ?
+           g_steal_pointer(&path) : NULL;
 }
 
-bool virtio_mem_backing_take(HostMemoryBackend *backend, RamDiscardManager *rdm,
-                             Error **errp)
+static VirtIOMEMContent content_of(RAMBlock *rb, const char *path)
+{
+    if (!path) {
+        return VIRTIO_MEM_CONTENT_OWN;
+    }
+    return qemu_ram_is_shared(rb) ? VIRTIO_MEM_CONTENT_FILE
+                                  : VIRTIO_MEM_CONTENT_TEMPLATE;
+}
+
+/* Who relies on memory that goes back at unplug has to know that it does not. */
+static void warn_of_template(const VirtIOMEMBacking *backing)
+{
+    if (backing->content == VIRTIO_MEM_CONTENT_TEMPLATE &&
+        !(backing->rb->flags & RAM_READONLY_FD)) {
+        warn_report("virtio-mem: memory backend '%s' maps the file '%s' with"
+                    " share=off: unplug gives back what this VM has written,"
+                    " and never changes the file",
+                    object_get_canonical_path_component(
+                        OBJECT(backing->backend)), backing->path);
+    }
+}
+
+/* --- take and release ----------------------------------------------------- */
+
+/* Not less than a huge page, which would come as a whole with the first step. */
+static uint64_t populate_step(HostMemoryBackend *backend)
+{
+    return MAX(virtio_mem_backing_default_block_size(backend), 2 * MiB);
+}
+
+static void resolve(VirtIOMEMBacking *backing, HostMemoryBackend *backend,
+                    unsigned threads)
+{
+    RAMBlock *rb = backend->mr.ram_block;
+    g_autofree char *path = path_of_named_file(backend);
+
+    *backing = (VirtIOMEMBacking) {
+        .backend = backend,
+        .rb = rb,
+        .host = memory_region_get_ram_ptr(&backend->mr),
+        .fd = qemu_ram_get_fd(rb),
+        .page_size = qemu_ram_pagesize(rb),
+        .populate_step = populate_step(backend),
+        .threads = threads,
+        .content = content_of(rb, path),
+        .path = g_steal_pointer(&path),
+    };
+}
+
+bool virtio_mem_backing_take(VirtIOMEMBacking *backing,
+                             HostMemoryBackend *backend, unsigned threads,
+                             RamDiscardManager *rdm, Error **errp)
 {
     const VirtIOMEMSpan all = { .size = memory_region_size(&backend->mr) };
     int ret = 0;
@@ -58,64 +113,59 @@ bool virtio_mem_backing_take(HostMemoryBackend *backend, RamDiscardManager *rdm,
                    " which another device or option of this VM forbids");
         return false;
     }
-    if (!may_have_content(backend)) {
-        ret = virtio_mem_backing_discard(backend, all);
+    resolve(backing, backend, threads);
+    if (!runstate_check(RUN_STATE_INMIGRATE)) {
+        ret = virtio_mem_backing_discard(backing, all);
     }
     if (ret) {
         error_setg_errno(errp, -ret, "'memdev': memory of the backend cannot be"
                          " given back to the host");
+        g_free(backing->path);
         ram_block_coordinated_discard_require(false);
         return false;
     }
+    warn_of_template(backing);
     host_memory_backend_set_mapped(backend, true);
     vmstate_register_ram(&backend->mr, DEVICE(rdm));
     memory_region_set_ram_discard_manager(&backend->mr, rdm);
     return true;
 }
 
-void virtio_mem_backing_release(HostMemoryBackend *backend, DeviceState *dev)
+void virtio_mem_backing_release(VirtIOMEMBacking *backing, DeviceState *dev)
 {
-    memory_region_set_ram_discard_manager(&backend->mr, NULL);
-    vmstate_unregister_ram(&backend->mr, dev);
-    host_memory_backend_set_mapped(backend, false);
+    MemoryRegion *mr = &backing->backend->mr;
+
+    memory_region_set_ram_discard_manager(mr, NULL);
+    vmstate_unregister_ram(mr, dev);
+    host_memory_backend_set_mapped(backing->backend, false);
     ram_block_coordinated_discard_require(false);
+    g_free(backing->path);
 }
 
-/*
- * A huge page as the CPU's page tables have it one level above the smallest
- * page, for when the kernel does not tell (no THP compiled in, no sysfs).
- */
-static uint64_t usual_thp_size(uint64_t page_size)
-{
-#ifdef __s390x__
-    return 1024 * 1024;
-#else
-    return page_size * (page_size / sizeof(uint64_t));
-#endif
-}
+/* --- block size ----------------------------------------------------------- */
 
-static uint64_t thp_size(uint64_t page_size)
+uint64_t virtio_mem_backing_find_block_size(HostMemoryBackend *backend,
+                                            bool *guessed)
 {
+    const uint64_t page_size = host_memory_backend_pagesize(backend);
+    g_autoptr(GError) err = NULL;
     g_autofree char *text = NULL;
-    uint64_t size;
 
-    if (g_file_get_contents(THP_SIZE_FILE, &text, NULL, NULL) &&
-        !qemu_strtou64(g_strchomp(text), NULL, 0, &size) &&
-        is_power_of_2(size) && size >= page_size) {
-        return size;
+    if (page_size != qemu_real_host_page_size()) {
+        *guessed = false;
+        return MAX(page_size, VIRTIO_MEM_MIN_BLOCK_SIZE);
     }
-    return usual_thp_size(page_size);
+    g_file_get_contents(VIRTIO_MEM_THP_SIZE_FILE, &text, NULL, &err);
+    return virtio_mem_default_block_size(
+        !g_error_matches(err, G_FILE_ERROR, G_FILE_ERROR_NOENT), text,
+        page_size, guessed);
 }
 
 uint64_t virtio_mem_backing_default_block_size(HostMemoryBackend *backend)
 {
-    const uint64_t page_size = host_memory_backend_pagesize(backend);
-    uint64_t size = page_size;
+    bool guessed;
 
-    if (page_size == qemu_real_host_page_size()) {
-        size = thp_size(page_size);
-    }
-    return MAX(size, VIRTIO_MEM_MIN_BLOCK_SIZE);
+    return virtio_mem_backing_find_block_size(backend, &guessed);
 }
 
 bool virtio_mem_backing_has_zero_page(HostMemoryBackend *backend)
@@ -126,21 +176,27 @@ bool virtio_mem_backing_has_zero_page(HostMemoryBackend *backend)
            qemu_ram_pagesize(rb) == qemu_real_host_page_size();
 }
 
-int virtio_mem_backing_discard(HostMemoryBackend *backend, VirtIOMEMSpan span)
+/* --- discard -------------------------------------------------------------- */
+
+int virtio_mem_backing_discard(const VirtIOMEMBacking *backing,
+                               VirtIOMEMSpan span)
 {
-    return ram_block_discard_range(backend->mr.ram_block, span.offset,
-                                   span.size);
+    if (backing->content != VIRTIO_MEM_CONTENT_TEMPLATE) {
+        return ram_block_discard_range(backing->rb, span.offset, span.size);
+    }
+    /* ram_block_discard_range() would make a hole in the file. */
+    return qemu_madvise(backing->host + span.offset, span.size,
+                        QEMU_MADV_DONTNEED) ? -errno : 0;
 }
 
-int virtio_mem_backing_discard_in_steps(HostMemoryBackend *backend,
+int virtio_mem_backing_discard_in_steps(const VirtIOMEMBacking *backing,
                                         VirtIOMEMSpan span)
 {
-    const uint64_t page_size = host_memory_backend_pagesize(backend);
-    const uint64_t step = MAX(page_size, DISCARD_STEP);
+    const uint64_t step = MAX(backing->page_size, DISCARD_STEP);
     int ret = 0;
 
     for (uint64_t done = 0; !ret && done < span.size; done += step) {
-        ret = virtio_mem_backing_discard(backend, (VirtIOMEMSpan) {
+        ret = virtio_mem_backing_discard(backing, (VirtIOMEMSpan) {
             .offset = span.offset + done,
             .size = MIN(step, span.size - done),
         });
@@ -149,24 +205,60 @@ int virtio_mem_backing_discard_in_steps(HostMemoryBackend *backend,
     return ret;
 }
 
-#ifdef CONFIG_LINUX
-/* A shared file knows of its holes; looking at each page would take longer. */
-static bool file_has_data(RAMBlock *rb, VirtIOMEMSpan span)
+/*
+ * Where the memory from @offset on begins that a file has; what cannot tell
+ * (huge pages) has it at once.
+ */
+static uint64_t next_data(const VirtIOMEMBacking *backing, uint64_t offset)
 {
-    const uint64_t start = rb->fd_offset + span.offset;
-    const off_t data = lseek(qemu_ram_get_fd(rb), start, SEEK_DATA);
+    const uint64_t start = backing->rb->fd_offset + offset;
+    const off_t data = lseek(backing->fd, start, SEEK_DATA);
 
-    return data < 0 ? errno != ENXIO : (uint64_t)data < start + span.size;
+    if (data < 0) {
+        return errno == ENXIO ? UINT64_MAX : offset;
+    }
+    return data - backing->rb->fd_offset;
+}
+
+int virtio_mem_backing_discard_unplugged(const VirtIOMEMBacking *backing,
+                                         const VirtIOMEMGeometry *geo,
+                                         const VirtIOMEMBlocks *blocks)
+{
+    uint64_t data = 0;
+
+    VIRTIO_MEM_FOREACH_RUN(run, blocks, virtio_mem_range_all(geo), false) {
+        const VirtIOMEMSpan span = virtio_mem_range_span(geo, run);
+        int ret = 0;
+
+        if (backing->fd >= 0 && data < span.offset) {
+            data = next_data(backing, span.offset);
+        }
+        if (data < span.offset + span.size) {
+            ret = virtio_mem_backing_discard(backing, span);
+        }
+        if (ret) {
+            return ret;
+        }
+    }
+    return 0;
+}
+
+/* --- what is there -------------------------------------------------------- */
+
+/* A shared file knows of its holes; looking at each page would take longer. */
+static bool file_has_data(const VirtIOMEMBacking *backing, VirtIOMEMSpan span)
+{
+    return next_data(backing, span.offset) < span.offset + span.size;
 }
 
 static uint64_t resident_bytes(void *area, uint64_t size)
 {
     const uint64_t page_size = qemu_real_host_page_size();
     const uint64_t pages = size / page_size;
-    g_autofree unsigned char *resident = g_malloc(pages);
+    g_autofree unsigned char *resident = g_try_malloc(pages);
     uint64_t bytes = 0;
 
-    if (mincore(area, size, resident)) {
+    if (!resident || mincore(area, size, resident)) {
         return size;
     }
     for (uint64_t i = 0; i < pages; i++) {
@@ -174,42 +266,35 @@ static uint64_t resident_bytes(void *area, uint64_t size)
     }
     return bytes;
 }
-#endif
 
-bool virtio_mem_backing_holds(HostMemoryBackend *backend, VirtIOMEMSpan span,
-                              uint64_t bytes)
+bool virtio_mem_backing_holds(const VirtIOMEMBacking *backing,
+                              VirtIOMEMSpan span, uint64_t bytes)
 {
-#ifdef CONFIG_LINUX
-    RAMBlock *rb = backend->mr.ram_block;
-
-    if (span.size > bytes && span.size <= LOOK_AT_MOST) {
-        if (qemu_ram_is_shared(rb) && qemu_ram_get_fd(rb) >= 0) {
-            return file_has_data(rb, span);
-        }
-        return resident_bytes((char *)memory_region_get_ram_ptr(&backend->mr) +
-                              span.offset, span.size) > bytes;
+    if (span.size <= bytes || span.size > LOOK_AT_MOST) {
+        return span.size > bytes;
     }
-#endif
-    return span.size > bytes;
+    if (qemu_ram_is_shared(backing->rb) && backing->fd >= 0) {
+        return file_has_data(backing, span);
+    }
+    return resident_bytes(backing->host + span.offset, span.size) > bytes;
 }
 
-/* Not less than a huge page, which would come as a whole with the first step. */
-static uint64_t populate_step(HostMemoryBackend *backend)
-{
-    return MAX(virtio_mem_backing_default_block_size(backend), 2 * MiB);
-}
+/* --- populate ------------------------------------------------------------- */
 
-int virtio_mem_backing_populate(HostMemoryBackend *backend, VirtIOMEMSpan span,
-                                unsigned threads, Error **errp)
+int virtio_mem_backing_populate(const VirtIOMEMBacking *backing,
+                                VirtIOMEMSpan span, Error **errp)
 {
     const VirtIOMEMPopulate what = {
-        .area = (char *)memory_region_get_ram_ptr(&backend->mr) + span.offset,
+        .area = backing->host + span.offset,
         .size = span.size,
-        .step = populate_step(backend),
-        .fd = memory_region_get_fd(&backend->mr),
-        .threads = threads,
-        .context = backend->prealloc_context,
+        .step = backing->populate_step,
+        .fd = backing->fd,
+        .threads = backing->threads,
     };
+    const int ret = virtio_mem_populate(&what);
 
-    return virtio_mem_populate(&what, errp);
+    if (ret) {
+        virtio_mem_shortage_describe(backing, ret, errp);
+    }
+    return ret;
 }

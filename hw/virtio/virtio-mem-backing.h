@@ -4,6 +4,18 @@
  * What lies behind the device's region: page sizes, giving memory back to the
  * host and getting it. Everything here blocks until it is done.
  *
+ * Nothing is discarded before it is known to be ours to discard:
+ *
+ *                      own      file with a name,   file with a name,
+ *                               share=on            share=off (template)
+ *   fresh start        all      all                 own copies
+ *   -incoming          -        -                   -
+ *   start of a load    all      -                   own copies
+ *   load, blocks known -        unplugged blocks    -
+ *   RAM not in stream  -        -                   -
+ *   unplug, reset      range    range               own copies of the range
+ *   end                -        -                   -
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
@@ -11,7 +23,44 @@
 #define HW_VIRTIO_MEM_BACKING_H
 
 #include "system/hostmem.h"
+#include "virtio-mem-blocks.h"
 #include "virtio-mem-geometry.h"
+
+/*
+ * Whose is the content of the memory? What is not ours is not discarded.
+ */
+typedef enum VirtIOMEMContent {
+    /* Nobody else sees it: anonymous memory, a file that QEMU made for it. */
+    VIRTIO_MEM_CONTENT_OWN,
+    /*
+     * A file that has a name, mapped with share=on. It is the memory of the
+     * guest, and of nobody else but for the time of a migration: then it may
+     * be the only copy there is.
+     */
+    VIRTIO_MEM_CONTENT_FILE,
+    /*
+     * A file that has a name, mapped privately: a template, perhaps of other
+     * VMs. What this VM has written is its own, the file is not and never
+     * changes.
+     */
+    VIRTIO_MEM_CONTENT_TEMPLATE,
+} VirtIOMEMContent;
+
+/*
+ * The memory of a realized device. Resolved once, under the BQL, so that a
+ * thread without it finds all it needs; valid until it is released.
+ */
+typedef struct VirtIOMEMBacking {
+    HostMemoryBackend *backend;
+    RAMBlock *rb;
+    char *host;                 /* where it is mapped */
+    char *path;                 /* of a file that has a name, or NULL */
+    int fd;                     /* or -1 */
+    uint64_t page_size;
+    uint64_t populate_step;     /* bytes */
+    unsigned threads;           /* that populate, at most; 0: one for each CPU */
+    VirtIOMEMContent content;
+} VirtIOMEMBacking;
 
 /*
  * virtio_mem_backing_check: can @backend serve a device at all?
@@ -24,26 +73,40 @@ bool virtio_mem_backing_check(HostMemoryBackend *backend, Error **errp);
 /*
  * virtio_mem_backing_take: make @backend the memory of the device @rdm.
  *
+ * @threads: that populate, at most; 0: one for each CPU
+ *
  * From now on all of it is given back to the host, but what the device
- * populates; only an incoming migration may find content that has to stay.
+ * populates. A VM that waits for a migration stream leaves it as it is: it may
+ * be what the stream is about.
  *
  * Returns false and sets @errp, with nothing changed, when memory cannot be
  * given back to the host.
  */
-bool virtio_mem_backing_take(HostMemoryBackend *backend, RamDiscardManager *rdm,
-                             Error **errp);
+bool virtio_mem_backing_take(VirtIOMEMBacking *backing,
+                             HostMemoryBackend *backend, unsigned threads,
+                             RamDiscardManager *rdm, Error **errp);
 
 /* The opposite of virtio_mem_backing_take(). */
-void virtio_mem_backing_release(HostMemoryBackend *backend, DeviceState *dev);
+void virtio_mem_backing_release(VirtIOMEMBacking *backing, DeviceState *dev);
+
+/* Where Linux tells the size of a transparent huge page. */
+#define VIRTIO_MEM_THP_SIZE_FILE \
+    "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
 /*
  * virtio_mem_backing_default_block_size: bytes, a power of two.
  *
- * Ordinary pages: the size of a transparent huge page, so that discarding a
- * block does not split one; other page sizes: the page size, and at least
- * VIRTIO_MEM_MIN_BLOCK_SIZE.
+ * Ordinary pages: see virtio_mem_default_block_size(); other page sizes: the
+ * page size, and at least VIRTIO_MEM_MIN_BLOCK_SIZE.
  */
 uint64_t virtio_mem_backing_default_block_size(HostMemoryBackend *backend);
+
+/*
+ * The same; sets @guessed to whether VIRTIO_MEM_THP_SIZE_FILE had to tell it
+ * and does not.
+ */
+uint64_t virtio_mem_backing_find_block_size(HostMemoryBackend *backend,
+                                            bool *guessed);
 
 /*
  * Does reading never-written memory take no host memory? Only anonymous
@@ -53,9 +116,12 @@ bool virtio_mem_backing_has_zero_page(HostMemoryBackend *backend);
 
 /*
  * Give the host memory of @span back. @span is aligned to the page size.
- * Returns 0 or a negative errno value; QEMU has then logged why.
+ *
+ * Of a template only what this VM has written is given back; the content is
+ * then that of the file. Returns 0 or a negative errno value.
  */
-int virtio_mem_backing_discard(HostMemoryBackend *backend, VirtIOMEMSpan span);
+int virtio_mem_backing_discard(const VirtIOMEMBacking *backing,
+                               VirtIOMEMSpan span);
 
 /*
  * The same in steps of 64 MiB, in between which whoever is ready to run goes
@@ -64,8 +130,19 @@ int virtio_mem_backing_discard(HostMemoryBackend *backend, VirtIOMEMSpan span);
  * changing its address space during a step. An error ends it; the steps before
  * are done.
  */
-int virtio_mem_backing_discard_in_steps(HostMemoryBackend *backend,
+int virtio_mem_backing_discard_in_steps(const VirtIOMEMBacking *backing,
                                         VirtIOMEMSpan span);
+
+/*
+ * virtio_mem_backing_discard_unplugged: give back what lies behind the
+ * unplugged ones of @blocks, whatever is there.
+ *
+ * Asks a file where it has data: an empty one costs one call, not one for each
+ * run of blocks. Returns 0 or a negative errno value; part may then be done.
+ */
+int virtio_mem_backing_discard_unplugged(const VirtIOMEMBacking *backing,
+                                         const VirtIOMEMGeometry *geo,
+                                         const VirtIOMEMBlocks *blocks);
 
 /*
  * virtio_mem_backing_holds: is more host memory behind @span than @bytes?
@@ -73,16 +150,17 @@ int virtio_mem_backing_discard_in_steps(HostMemoryBackend *backend,
  * Quick, and only a guess: it says yes of more than 256 MiB without a look, and
  * of a shared file with any memory there.
  */
-bool virtio_mem_backing_holds(HostMemoryBackend *backend, VirtIOMEMSpan span,
-                              uint64_t bytes);
+bool virtio_mem_backing_holds(const VirtIOMEMBacking *backing,
+                              VirtIOMEMSpan span, uint64_t bytes);
 
 /*
- * Fault in the host memory of @span for writing, with up to @threads threads,
- * or as many as there are CPUs when it is 0. The memory policy and the thread
- * context of @backend are heeded.
- * Returns 0, or -ENOMEM and sets @errp; part of @span may then be populated.
+ * Fault in the host memory of @span for writing. The memory policy of the
+ * backend is heeded.
+ *
+ * Returns 0, or a negative errno value and sets @errp, which names what is
+ * short; part of @span may then be populated.
  */
-int virtio_mem_backing_populate(HostMemoryBackend *backend, VirtIOMEMSpan span,
-                                unsigned threads, Error **errp);
+int virtio_mem_backing_populate(const VirtIOMEMBacking *backing,
+                                VirtIOMEMSpan span, Error **errp);
 
 #endif

@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"
+#include "qemu/error-report.h"
 #include "qemu/units.h"
 #include "hw/boards.h"
 #include "hw/mem/memory-device.h"
@@ -61,6 +62,13 @@ MemoryRegion *virtio_mem_get_region(const VirtIOMEM *vmem, Error **errp)
         !vmem->memdev->mr.ram_block) {
         error_setg(errp, "'" VIRTIO_MEM_MEMDEV_PROP "' names a memory backend"
                    " without RAM");
+        return NULL;
+    }
+    if (memory_region_is_rom(&vmem->memdev->mr)) {
+        g_autofree char *name = host_memory_backend_get_name(vmem->memdev);
+
+        error_setg(errp, "'" VIRTIO_MEM_MEMDEV_PROP "' names the memory backend"
+                   " '%s', which is ROM; give it readonly=off", name);
         return NULL;
     }
     return &vmem->memdev->mr;
@@ -141,8 +149,9 @@ bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
     state->requested_size = size;
     usable_size = virtio_mem_geometry_usable(&state->geo, size);
     virtio_mem_set_usable(vmem, MAX(state->usable_size, usable_size));
-    virtio_notify_config(VIRTIO_DEVICE(vmem));
     virtio_mem_status_sizes(&vmem->live->status);
+    /* Last: the guest may have its interrupt write to anything. */
+    virtio_notify_config(VIRTIO_DEVICE(vmem));
     return true;
 }
 
@@ -302,6 +311,28 @@ bool virtio_mem_config_resolve(const VirtIOMEM *vmem, VirtIOMEMConfig *config,
                vmem->initial_size, errp);
 }
 
+/* --- warnings ----------------------------------------------------------- */
+
+static void warn_of_block_size(const VirtIOMEM *vmem)
+{
+    bool guessed;
+    const uint64_t usual = virtio_mem_backing_find_block_size(vmem->memdev,
+                                                              &guessed);
+
+    if (!vmem->block_size && guessed) {
+        warn_report("virtio-mem: " VIRTIO_MEM_THP_SIZE_FILE " does not tell the"
+                    " size of a huge page, so '" VIRTIO_MEM_BLOCK_SIZE_PROP "'"
+                    " is the usual 0x%" PRIx64 "; set '"
+                    VIRTIO_MEM_BLOCK_SIZE_PROP "', which must be the same on"
+                    " both sides of a migration", usual);
+    }
+}
+
+void virtio_mem_config_warn(const VirtIOMEM *vmem)
+{
+    warn_of_block_size(vmem);
+}
+
 /* --- properties --------------------------------------------------------- */
 
 static void visit_value(Visitor *v, const char *name, uint64_t value,
@@ -385,6 +416,16 @@ static void set_block_size(Object *obj, Visitor *v, const char *name,
     vmem->block_size = size;
 }
 
+static bool get_resize_events(Object *obj, Error **errp)
+{
+    return VIRTIO_MEM(obj)->resize_events;
+}
+
+static void set_resize_events(Object *obj, bool value, Error **errp)
+{
+    VIRTIO_MEM(obj)->resize_events = value;
+}
+
 static const Property virtio_mem_properties[] = {
     DEFINE_PROP_UINT64(VIRTIO_MEM_ADDR_PROP, VirtIOMEM, addr, 0),
     DEFINE_PROP_UINT32(VIRTIO_MEM_NODE_PROP, VirtIOMEM, node, 0),
@@ -418,4 +459,9 @@ void virtio_mem_config_class_init(ObjectClass *oc)
                               get_block_size, set_block_size, NULL, NULL);
     object_class_property_set_description(oc, VIRTIO_MEM_BLOCK_SIZE_PROP,
         "bytes, a power of two; what is plugged and unplugged at once");
+    /* Not a property of qdev: those are fixed at realize. */
+    object_class_property_add_bool(oc, VIRTIO_MEM_RESIZE_EVENTS_PROP,
+                                   get_resize_events, set_resize_events);
+    object_class_property_set_description(oc, VIRTIO_MEM_RESIZE_EVENTS_PROP,
+        "on/off; send MEMORY_DEVICE_RESIZE_STATUS to all QMP clients");
 }

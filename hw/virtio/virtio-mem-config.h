@@ -28,6 +28,13 @@ bool virtio_mem_config_resolve(const VirtIOMEM *vmem, VirtIOMEMConfig *config,
                                Error **errp);
 
 /*
+ * virtio_mem_config_warn: tell the user what in the properties of @vmem is
+ * allowed and still likely to be regretted. Called once, when nothing can fail
+ * any more at realize.
+ */
+void virtio_mem_config_warn(const VirtIOMEM *vmem);
+
+/*
  * virtio_mem_config_check_size: may @size, in bytes, be a requested size?
  *
  * @name: how it is called, for the message

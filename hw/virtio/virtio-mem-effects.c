@@ -5,9 +5,13 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/cutils.h"
 #include "qemu/error-report.h"
 #include "qemu/timer.h"
 #include "qemu/units.h"
+#include "migration/misc.h"
+#include "system/replay.h"
+#include "system/runstate.h"
 #include "trace.h"
 #include "virtio-mem-backing.h"
 #include "virtio-mem-config.h"
@@ -19,16 +23,39 @@
 
 /* --- host memory --------------------------------------------------------- */
 
-/* Any thread. What could be had before memory ran out goes back to the host. */
-static int populate(VirtIOMEM *vmem, VirtIOMEMSpan span, Error **errp)
+/*
+ * A VM that waits for a stream, or loads it, may map the file that the other
+ * side still runs on, or that it has left its memory in. Postcopy is different:
+ * QEMU itself has emptied the file before.
+ */
+static bool content_is_needed(const VirtIOMEM *vmem)
 {
-    const int ret = virtio_mem_backing_populate(vmem->memdev, span,
-                                                vmem->prealloc_threads, errp);
+    return vmem->live->backing.content == VIRTIO_MEM_CONTENT_FILE &&
+           runstate_check(RUN_STATE_INMIGRATE) &&
+           !migration_incoming_postcopy_advised();
+}
 
-    if (ret) {
-        virtio_mem_backing_discard(vmem->memdev, span);
+/* Any thread. What could be had before memory ran out goes back to the host. */
+static int job_populate(const VirtIOMEMBacking *backing, VirtIOMEMJob *job)
+{
+    const int ret = virtio_mem_backing_populate(backing, job->span, &job->err);
+
+    if (ret && job->give_back) {
+        virtio_mem_backing_discard_in_steps(backing, job->span);
     }
     return ret;
+}
+
+/* On the worker's thread. */
+static int job_work(void *opaque)
+{
+    VirtIOMEM *vmem = opaque;
+    const VirtIOMEMBacking *backing = &vmem->live->backing;
+    VirtIOMEMJob *job = &vmem->live->operation.job;
+
+    return job->populate ? job_populate(backing, job)
+                         : virtio_mem_backing_discard_in_steps(backing,
+                                                               job->span);
 }
 
 /* Takes @err. */
@@ -41,76 +68,98 @@ static void report_populate(VirtIOMEM *vmem, VirtIOMEMSpan span, Error *err)
         return;
     }
     if (virtio_mem_wakeup_after_shortage(wakeup)) {
-        warn_report("virtio-mem: memory backend '%s' ran out of memory (0x%"
-                    PRIx64 " bytes more were needed): %s",
+        g_autofree char *size = size_to_str(span.size);
+
+        warn_report("virtio-mem: memory backend '%s' ran out of memory (%s"
+                    " more were needed): %s",
                     object_get_canonical_path_component(OBJECT(vmem->memdev)),
-                    span.size, error_get_pretty(err));
+                    size, error_get_pretty(err));
     }
     error_free(err);
+}
+
+static void job_prepare(VirtIOMEM *vmem, bool populate, VirtIOMEMSpan span)
+{
+    vmem->live->operation.job = (VirtIOMEMJob) {
+        .populate = populate,
+        .give_back = populate && !content_is_needed(vmem),
+        .span = span,
+        .start = get_clock(),
+    };
+}
+
+static void job_ended(VirtIOMEM *vmem)
+{
+    VirtIOMEMJob *job = &vmem->live->operation.job;
+
+    virtio_mem_status_host_time(&vmem->live->status, get_clock() - job->start);
+    if (job->populate) {
+        report_populate(vmem, job->span, g_steal_pointer(&job->err));
+    }
+}
+
+static int job_later(VirtIOMEM *vmem, bool populate, VirtIOMEMSpan span)
+{
+    job_prepare(vmem, populate, span);
+    virtio_mem_worker_start(&vmem->live->operation.worker);
+    return VIRTIO_MEM_PENDING;
 }
 
 static int effect_populate(void *opaque, VirtIOMEMSpan span)
 {
     VirtIOMEM *vmem = opaque;
-    const int64_t start = get_clock();
-    Error *err = NULL;
+    VirtIOMEMOperation *op = &vmem->live->operation;
     int ret;
 
     if (!vmem->prealloc) {
         return 0;
     }
-    ret = populate(vmem, span, &err);
-    virtio_mem_status_host_time(&vmem->live->status, get_clock() - start);
-    report_populate(vmem, span, err);
+    job_prepare(vmem, true, span);
+    /* The worker runs where the backend's prealloc-context says. */
+    ret = span.size > VIRTIO_MEM_LITTLE ?
+          virtio_mem_worker_run(&op->worker) :
+          job_populate(&vmem->live->backing, &op->job);
+    job_ended(vmem);
     return ret;
 }
 
 static int effect_discard(void *opaque, VirtIOMEMSpan span)
 {
     VirtIOMEM *vmem = opaque;
-    const int64_t start = get_clock();
-    const int ret = virtio_mem_backing_discard(vmem->memdev, span);
+    int ret;
 
-    virtio_mem_status_host_time(&vmem->live->status, get_clock() - start);
+    if (content_is_needed(vmem)) {
+        return 0;
+    }
+    job_prepare(vmem, false, span);
+    ret = virtio_mem_backing_discard(&vmem->live->backing, span);
+    job_ended(vmem);
     return ret;
 }
 
-/* On the worker's thread. */
-static int operation_work(void *opaque)
+/* Recorded and replayed, the end of a thread's work would be an event. */
+static bool may_be_pending(void)
 {
-    VirtIOMEM *vmem = opaque;
-    VirtIOMEMOperation *op = &vmem->live->operation;
-
-    return op->populate ? populate(vmem, op->span, &op->err)
-                        : virtio_mem_backing_discard_in_steps(vmem->memdev,
-                                                              op->span);
-}
-
-static int work_later(VirtIOMEM *vmem, bool populate, VirtIOMEMSpan span)
-{
-    VirtIOMEMOperation *op = &vmem->live->operation;
-
-    op->populate = populate;
-    op->span = span;
-    op->start = get_clock();
-    virtio_mem_worker_start(&op->worker);
-    return VIRTIO_MEM_PENDING;
+    return replay_mode == REPLAY_MODE_NONE;
 }
 
 static int effect_populate_later(void *opaque, VirtIOMEMSpan span)
 {
-    VirtIOMEM *vmem = opaque;
+    const VirtIOMEM *vmem = opaque;
 
-    return !vmem->prealloc || span.size <= VIRTIO_MEM_LITTLE ?
-           effect_populate(vmem, span) : work_later(vmem, true, span);
+    return vmem->prealloc && span.size > VIRTIO_MEM_LITTLE &&
+           may_be_pending() ?
+           job_later(opaque, true, span) : effect_populate(opaque, span);
 }
 
 static int effect_discard_later(void *opaque, VirtIOMEMSpan span)
 {
-    VirtIOMEM *vmem = opaque;
+    const VirtIOMEM *vmem = opaque;
 
-    return virtio_mem_backing_holds(vmem->memdev, span, VIRTIO_MEM_LITTLE) ?
-           work_later(vmem, false, span) : effect_discard(vmem, span);
+    return may_be_pending() && !content_is_needed(vmem) &&
+           virtio_mem_backing_holds(&vmem->live->backing, span,
+                                    VIRTIO_MEM_LITTLE) ?
+           job_later(opaque, false, span) : effect_discard(opaque, span);
 }
 
 /* --- the others ---------------------------------------------------------- */
@@ -172,6 +221,7 @@ static void all_is_unplugged(VirtIOMEM *vmem)
 /* Returns @ret. */
 static int conclude(VirtIOMEM *vmem, int ret)
 {
+    virtio_mem_rdm_settled(&vmem->live->rdm);
     if (!ret) {
         spread_news(vmem);
         if (vmem->live->operation.action == VIRTIO_MEM_ACTION_UNPLUG_ALL) {
@@ -193,23 +243,26 @@ int virtio_mem_device_begin(VirtIOMEM *vmem, VirtIOMEMAction action,
                             VirtIOMEMRange range)
 {
     VirtIOMEMLive *live = vmem->live;
+    const VirtIOMEMGeometry *geo = &live->state.geo;
     VirtIOMEMOperation *op = &live->operation;
     int ret;
 
     op->action = action;
+    if (action == VIRTIO_MEM_ACTION_UNPLUG_ALL) {
+        if (!live->state.blocks.plugged) {
+            all_is_unplugged(vmem);
+            return 0;
+        }
+        range = virtio_mem_range_all(geo);
+    }
     if (action == VIRTIO_MEM_ACTION_PLUG) {
+        virtio_mem_rdm_coming(&live->rdm, virtio_mem_range_span(geo, range));
         ret = virtio_mem_begin_plug(&live->transition_later, range,
                                     &op->progress);
-    } else if (action == VIRTIO_MEM_ACTION_UNPLUG) {
-        ret = virtio_mem_begin_unplug(&live->transition_later, range,
-                                      &op->progress);
-    } else if (live->state.blocks.plugged) {
-        range = virtio_mem_range_all(&live->state.geo);
-        ret = virtio_mem_begin_unplug(&live->transition_later, range,
-                                      &op->progress);
     } else {
-        all_is_unplugged(vmem);
-        return 0;
+        virtio_mem_rdm_going(&live->rdm, virtio_mem_range_span(geo, range));
+        ret = virtio_mem_begin_unplug(&live->transition_later, range,
+                                      &op->progress);
     }
     return ret == VIRTIO_MEM_PENDING ? ret : conclude(vmem, ret);
 }
@@ -221,10 +274,7 @@ static void operation_goes_on(void *opaque, int ret)
     VirtIOMEMLive *live = vmem->live;
     VirtIOMEMOperation *op = &live->operation;
 
-    virtio_mem_status_host_time(&live->status, get_clock() - op->start);
-    if (op->populate) {
-        report_populate(vmem, op->span, g_steal_pointer(&op->err));
-    }
+    job_ended(vmem);
     ret = virtio_mem_resume(&live->transition_later, &op->progress, ret);
     if (ret != VIRTIO_MEM_PENDING) {
         op->done(vmem, conclude(vmem, ret));
@@ -245,8 +295,9 @@ void virtio_mem_device_drain(VirtIOMEM *vmem)
     }
 }
 
-void virtio_mem_effects_init(VirtIOMEM *vmem, VirtIOMEMLive *live,
-                             void (*done)(VirtIOMEM *vmem, int ret))
+bool virtio_mem_effects_init(VirtIOMEM *vmem, VirtIOMEMLive *live,
+                             void (*done)(VirtIOMEM *vmem, int ret),
+                             Error **errp)
 {
     live->transition = (VirtIOMEMTransition) {
         .effects = &effects_now,
@@ -257,8 +308,9 @@ void virtio_mem_effects_init(VirtIOMEM *vmem, VirtIOMEMLive *live,
     live->transition_later = live->transition;
     live->transition_later.effects = &effects_later;
     live->operation.done = done;
-    virtio_mem_worker_init(&live->operation.worker, operation_work,
-                           operation_goes_on, vmem);
+    return virtio_mem_worker_init(&live->operation.worker, DEVICE(vmem),
+                                  vmem->memdev->prealloc_context, job_work,
+                                  operation_goes_on, vmem, errp);
 }
 
 void virtio_mem_effects_cleanup(VirtIOMEMLive *live)

@@ -16,18 +16,22 @@
 #include "virtio-mem-transition.h"
 #include "virtio-mem-worker.h"
 
+/* What the worker does, for the step that is pending. */
+typedef struct VirtIOMEMJob {
+    bool populate;              /* or discard */
+    bool give_back;             /* what was populated, when it fails */
+    VirtIOMEMSpan span;
+    int64_t start;              /* ns */
+    Error *err;
+} VirtIOMEMJob;
+
 /* A change on its way. Private to this room. */
 typedef struct VirtIOMEMOperation {
     VirtIOMEMAction action;
     VirtIOMEMProgress progress;
     void (*done)(VirtIOMEM *vmem, int ret);
-
-    /* What the worker does, for the step that is pending. */
     VirtIOMEMWorker worker;
-    bool populate;              /* or discard */
-    VirtIOMEMSpan span;
-    int64_t start;              /* of the work, ns */
-    Error *err;
+    VirtIOMEMJob job;
 } VirtIOMEMOperation;
 
 /*
@@ -35,9 +39,12 @@ typedef struct VirtIOMEMOperation {
  * are set up already.
  *
  * @done: see virtio_mem_device_begin()
+ *
+ * Returns false and sets @errp when the host refuses the thread of the worker.
  */
-void virtio_mem_effects_init(VirtIOMEM *vmem, VirtIOMEMLive *live,
-                             void (*done)(VirtIOMEM *vmem, int ret));
+bool virtio_mem_effects_init(VirtIOMEM *vmem, VirtIOMEMLive *live,
+                             void (*done)(VirtIOMEM *vmem, int ret),
+                             Error **errp);
 void virtio_mem_effects_cleanup(VirtIOMEMLive *live);
 
 /*

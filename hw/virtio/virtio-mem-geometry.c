@@ -56,6 +56,38 @@ VirtIOMEMFault virtio_mem_geometry_check_size(const VirtIOMEMGeometry *geo,
     return VIRTIO_MEM_FAULT_NONE;
 }
 
+/*
+ * A huge page as the CPU's page tables have it one level above the smallest
+ * page.
+ */
+static uint64_t usual_thp_size(uint64_t page_size)
+{
+#ifdef __s390x__
+    return VIRTIO_MEM_MIN_BLOCK_SIZE;
+#else
+    return page_size * (page_size / sizeof(uint64_t));
+#endif
+}
+
+uint64_t virtio_mem_default_block_size(bool shown, const char *text,
+                                       uint64_t page_size, bool *guessed)
+{
+    uint64_t size = 0;
+
+    *guessed = false;
+    if (shown) {
+        g_autofree char *number = g_strchomp(g_strdup(text ?: ""));
+
+        *guessed = !g_ascii_string_to_unsigned(number, 10, page_size,
+                                               UINT64_MAX, &size, NULL) ||
+                   !is_multiple(size, size);
+    }
+    if (*guessed) {
+        size = usual_thp_size(page_size);
+    }
+    return MAX(size, VIRTIO_MEM_MIN_BLOCK_SIZE);
+}
+
 uint64_t virtio_mem_geometry_blocks(const VirtIOMEMGeometry *geo)
 {
     return geo->region_size / geo->block_size;

@@ -86,6 +86,23 @@ VirtIOMEMFault virtio_mem_geometry_check(const VirtIOMEMGeometry *geo,
 VirtIOMEMFault virtio_mem_geometry_check_size(const VirtIOMEMGeometry *geo,
                                               uint64_t size);
 
+/*
+ * virtio_mem_default_block_size: bytes, for host memory of ordinary pages.
+ *
+ * The size of a transparent huge page, so that discarding a block does not
+ * split one, and at least VIRTIO_MEM_MIN_BLOCK_SIZE. Part of what a migration
+ * demands to be the same on both sides.
+ *
+ * @shown: is there a file with that size? A kernel without transparent huge
+ *     pages has none.
+ * @text: what is in the file; NULL when it cannot be read
+ * @page_size: of ordinary pages
+ * @guessed: set to whether the file does not tell, so that what is usual on
+ *     this host was taken; may not be NULL
+ */
+uint64_t virtio_mem_default_block_size(bool shown, const char *text,
+                                       uint64_t page_size, bool *guessed);
+
 /* Number of blocks in the region. */
 uint64_t virtio_mem_geometry_blocks(const VirtIOMEMGeometry *geo);
 

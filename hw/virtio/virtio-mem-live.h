@@ -8,6 +8,7 @@
 #define HW_VIRTIO_MEM_LIVE_H
 
 #include "hw/virtio/virtio-mem.h"
+#include "virtio-mem-backing.h"
 #include "virtio-mem-effects.h"
 #include "virtio-mem-migration.h"
 #include "virtio-mem-news.h"
@@ -21,6 +22,7 @@
 
 struct VirtIOMEMLive {
     VirtIOMEMState state;
+    VirtIOMEMBacking backing;
     VirtIOMEMTransition transition;         /* all at once */
     VirtIOMEMTransition transition_later;   /* may leave work to the worker */
     VirtIOMEMOperation operation;

@@ -119,16 +119,39 @@ static bool blocks_are_sound(VirtIOMEMMigration *migration)
     return true;
 }
 
+/*
+ * Of a file that others may use nothing was discarded when the load began. What
+ * is not plugged has no content that anybody needs.
+ */
+static int discard_unplugged(const VirtIOMEMMigration *migration)
+{
+    const VirtIOMEMLive *live = migration->vmem->live;
+    int ret = 0;
+
+    if (live->backing.content == VIRTIO_MEM_CONTENT_FILE &&
+        !migrate_ram_is_ignored(live->backing.rb)) {
+        ret = virtio_mem_backing_discard_unplugged(&live->backing,
+                                                   &live->state.geo,
+                                                   &migration->blocks);
+    }
+    return ret;
+}
+
 /* RAM comes later, or not at all; @early: early enough to get memory for it. */
 static int blocks_restore(VirtIOMEMMigration *migration, bool early)
 {
     const VirtIOMEM *vmem = migration->vmem;
     const bool populate = early && vmem->prealloc &&
-                          !migrate_ram_is_ignored(vmem->memdev->mr.ram_block);
+                          !migrate_ram_is_ignored(vmem->live->backing.rb);
     const VirtIOMEMTransition *transition = &vmem->live->transition;
-    const int ret = virtio_mem_restore(transition, &migration->blocks,
-                                       populate);
+    int ret = discard_unplugged(migration);
 
+    if (ret) {
+        error_report("virtio-mem: memory that the stream does not have plugged"
+                     " cannot be given back to the host: %s", strerror(-ret));
+        return ret;
+    }
+    ret = virtio_mem_restore(transition, &migration->blocks, populate);
     if (ret) {
         error_report("virtio-mem: the plugged memory of the stream (0x%" PRIx64
                      " bytes) cannot be had here: %s", migration->plugged_size,
@@ -362,7 +385,7 @@ static const VMStateDescription vmstate_virtio_mem = {
  * Nothing of the stream is here yet, RAM least of all: the one moment to give
  * all memory back at once, instead of one unplugged range after the other when
  * the blocks are known. (Pages may come before the blocks: from a file, or by
- * channels of their own.)
+ * channels of their own.) The content of a file that others may use stays.
  */
 static int load_setup(QEMUFile *f, void *opaque, Error **errp)
 {
@@ -371,7 +394,7 @@ static int load_setup(QEMUFile *f, void *opaque, Error **errp)
     int ret;
 
     migration->blocks_loaded = false;
-    if (migrate_ram_is_ignored(migration->vmem->memdev->mr.ram_block)) {
+    if (migrate_ram_is_ignored(live->backing.rb)) {
         return 0;
     }
     ret = virtio_mem_unplug(&live->transition,

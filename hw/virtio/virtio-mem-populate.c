@@ -7,8 +7,10 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/atomic.h"
+#include "qemu/madvise.h"
 #include "qemu/units.h"
 #include "virtio-mem-populate.h"
+#include "virtio-mem-worker.h"
 
 #define MAX_THREADS 16
 #define LEAST_OF_A_THREAD (16 * MiB)
@@ -17,18 +19,23 @@ typedef struct Populate {
     const VirtIOMEMPopulate *what;
     size_t steps;
     size_t next;                /* step that nobody has taken */
-    bool failed;
-    Error *err;                 /* of the step that failed first */
+    int ret;                    /* of the step that failed first */
 } Populate;
 
-static bool populate_step(const VirtIOMEMPopulate *what, size_t step,
-                          Error **errp)
+static int populate_step(const VirtIOMEMPopulate *what, size_t step)
 {
     const size_t start = step * what->step;
+    const size_t size = MIN(what->step, what->size - start);
 
-    return qemu_prealloc_mem(what->fd, what->area + start,
-                             MIN(what->step, what->size - start),
-                             1, NULL, false, errp);
+    if (!qemu_madvise(what->area + start, size, QEMU_MADV_POPULATE_WRITE)) {
+        return 0;
+    }
+    if (errno != EINVAL) {
+        return -errno;
+    }
+    /* A kernel that cannot do it: touch each page. */
+    return qemu_prealloc_mem(what->fd, what->area + start, size, 1, NULL, false,
+                             NULL) ? 0 : -ENOMEM;
 }
 
 /* Whoever has time takes the next step, so that all end together. */
@@ -37,27 +44,25 @@ static void *populate_thread(void *opaque)
     Populate *all = opaque;
     size_t step;
 
-    while (!qatomic_read(&all->failed) &&
+    while (!qatomic_read(&all->ret) &&
            (step = qatomic_fetch_inc(&all->next)) < all->steps) {
-        Error *err = NULL;
+        const int ret = populate_step(all->what, step);
 
-        if (!populate_step(all->what, step, &err)) {
-            if (qatomic_xchg(&all->failed, true)) {
-                error_free(err);
-            } else {
-                all->err = err;
-            }
+        if (ret) {
+            qatomic_cmpxchg(&all->ret, 0, ret);
         }
         sched_yield();
     }
     return NULL;
 }
 
-/* That threads can run on. Those of a context need not be the caller's. */
-static unsigned number_of_cpus(const VirtIOMEMPopulate *what)
+/* That the calling thread, and so those it creates, may run on. */
+static unsigned number_of_cpus(void)
 {
-    return what->context ? MAX(sysconf(_SC_NPROCESSORS_ONLN), 1)
-                         : g_get_num_processors();
+    cpu_set_t allowed;
+
+    return sched_getaffinity(0, sizeof(allowed), &allowed) ?
+           MAX(sysconf(_SC_NPROCESSORS_ONLN), 1) : CPU_COUNT(&allowed);
 }
 
 static unsigned number_of_threads(const VirtIOMEMPopulate *what, size_t steps)
@@ -66,44 +71,26 @@ static unsigned number_of_threads(const VirtIOMEMPopulate *what, size_t steps)
                                         : MAX_THREADS;
     const size_t busy = DIV_ROUND_UP(what->size, LEAST_OF_A_THREAD);
 
-    return MIN(MIN(most, number_of_cpus(what)), MIN(busy, steps));
+    return MIN(MIN(most, number_of_cpus()), MIN(busy, steps));
 }
 
-static void create_thread(Populate *all, QemuThread *thread)
-{
-    if (all->what->context) {
-        thread_context_create_thread(all->what->context, thread,
-                                     "virtio-mem", populate_thread, all,
-                                     QEMU_THREAD_JOINABLE);
-    } else {
-        qemu_thread_create(thread, "virtio-mem", populate_thread, all,
-                           QEMU_THREAD_JOINABLE);
-    }
-}
-
-int virtio_mem_populate(const VirtIOMEMPopulate *what, Error **errp)
+int virtio_mem_populate(const VirtIOMEMPopulate *what)
 {
     Populate all = {
         .what = what,
         .steps = DIV_ROUND_UP(what->size, what->step),
     };
-    /* The calling thread is one of them, unless it runs on the wrong CPUs. */
-    const unsigned others = number_of_threads(what, all.steps) -
-                            (what->context ? 0 : 1);
-    QemuThread threads[MAX_THREADS];
+    const unsigned threads = number_of_threads(what, all.steps);
+    QemuThread others[MAX_THREADS];
+    unsigned running = 0;
 
-    for (unsigned i = 0; i < others; i++) {
-        create_thread(&all, &threads[i]);
+    while (running + 1 < threads &&
+           !virtio_mem_thread_create(&others[running], populate_thread, &all)) {
+        running++;
     }
-    if (!what->context) {
-        populate_thread(&all);
+    populate_thread(&all);
+    while (running) {
+        qemu_thread_join(&others[--running]);
     }
-    for (unsigned i = 0; i < others; i++) {
-        qemu_thread_join(&threads[i]);
-    }
-    if (all.err) {
-        error_propagate(errp, all.err);
-        return -ENOMEM;
-    }
-    return 0;
+    return all.ret;
 }

@@ -13,8 +13,6 @@
 #ifndef HW_VIRTIO_MEM_POPULATE_H
 #define HW_VIRTIO_MEM_POPULATE_H
 
-#include "qemu/thread-context.h"
-
 /* Memory to fault in for writing; what it contains stays. */
 typedef struct VirtIOMEMPopulate {
     char *area;             /* mapped */
@@ -22,18 +20,20 @@ typedef struct VirtIOMEMPopulate {
     size_t step;            /* bytes at a time, a multiple of the page size */
     int fd;                 /* of the mapping, or -1 */
     unsigned threads;       /* at most; 0: as many as there are CPUs */
-    ThreadContext *context; /* creates them, NULL: they are the caller's */
 } VirtIOMEMPopulate;
 
 /*
  * virtio_mem_populate: blocks until all is faulted in.
  *
- * There are never more threads than CPUs, than 16, than steps, or than one for
- * each 16 MiB. Before Linux 5.14, which cannot fault in without touching, they
- * take turns.
+ * The calling thread takes part, and the others run where it may run. There are
+ * never more threads than CPUs, than 16, than steps, or than one for each
+ * 16 MiB, and fewer when the host refuses some. Before Linux 5.14, which cannot
+ * fault in without touching, they take turns.
  *
- * Returns 0, or -ENOMEM and sets @errp; part of the memory may then be there.
+ * Returns 0, or the negative errno value of the first step that failed; part of
+ * the memory may then be there. -EFAULT is what Linux says when a file system
+ * or a pool of huge pages has no more.
  */
-int virtio_mem_populate(const VirtIOMEMPopulate *what, Error **errp);
+int virtio_mem_populate(const VirtIOMEMPopulate *what);
 
 #endif

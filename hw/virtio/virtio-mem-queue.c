@@ -8,7 +8,10 @@
 #include "qemu/iov.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
+#include "exec/cpu-common.h"
+#include "exec/memory.h"
 #include "standard-headers/linux/virtio_mem.h"
+#include "system/replay.h"
 #include "trace.h"
 #include "virtio-mem-effects.h"
 #include "virtio-mem-live.h"
@@ -22,35 +25,83 @@
  */
 #define VIRTIO_MEM_SLICE_NS (1 * SCALE_MS)
 
+/* --- what the guest may point at ------------------------------------------ */
+
+/*
+ * Every address is the guest's choice. A write to memory is all that the device
+ * does with one. A write to a register would be a deed of the guest done by the
+ * device, in the middle of something: of this device itself (a kick, a reset),
+ * or of another one that turns to this one.
+ */
+static bool ring_part_is_memory(VirtIODevice *vdev, hwaddr addr, hwaddr size)
+{
+    hwaddr len = size, offset;
+    MemoryRegion *mr;
+
+    RCU_READ_LOCK_GUARD();
+    mr = address_space_translate(vdev->dma_as, addr, &offset, &len, true,
+                                 MEMTXATTRS_UNSPECIFIED);
+    return len >= size &&
+           memory_access_is_direct(mr, true, MEMTXATTRS_UNSPECIFIED);
+}
+
+static bool ring_is_memory(VirtIODevice *vdev)
+{
+    return ring_part_is_memory(vdev, virtio_queue_get_desc_addr(vdev, 0),
+                               virtio_queue_get_desc_size(vdev, 0)) &&
+           ring_part_is_memory(vdev, virtio_queue_get_avail_addr(vdev, 0),
+                               virtio_queue_get_avail_size(vdev, 0)) &&
+           ring_part_is_memory(vdev, virtio_queue_get_used_addr(vdev, 0),
+                               virtio_queue_get_used_size(vdev, 0));
+}
+
+static const char ring_is_no_memory[] =
+    "the ring of virtio-mem is not in memory";
+
+/* QEMU maps what is no memory to a buffer that it writes out at the end. */
+static bool buffers_are_memory(const struct iovec *iov, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        ram_addr_t offset;
+
+        if (!qemu_ram_block_from_host(iov[i].iov_base, false, &offset)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --- elements ------------------------------------------------------------ */
 
 /*
  * The guest is free in how it cuts request and response into descriptors
  * (VIRTIO 1.2, 2.7.4); it only has to leave enough room.
+ *
+ * Returns NULL, or what is wrong with @elem.
  */
-static bool element_read(VirtIOMEMQueue *queue, VirtQueueElement *elem,
-                         VirtIOMEMRequest *req)
+static const char *element_read(const VirtQueueElement *elem,
+                                VirtIOMEMRequest *req)
 {
     uint8_t wire[VIRTIO_MEM_REQUEST_SIZE];
 
+    QEMU_BUILD_BUG_ON(VIRTIO_MEM_REQUEST_SIZE != 24);
+    QEMU_BUILD_BUG_ON(VIRTIO_MEM_RESPONSE_SIZE != 10);
     if (iov_to_buf(elem->out_sg, elem->out_num, 0, wire, sizeof(wire)) <
         sizeof(wire)) {
-        virtio_error(VIRTIO_DEVICE(queue->vmem),
-                     "virtio-mem request is shorter than %zu bytes",
-                     sizeof(wire));
-        return false;
+        return "a virtio-mem request is shorter than 24 bytes";
     }
     if (iov_size(elem->in_sg, elem->in_num) < VIRTIO_MEM_RESPONSE_SIZE) {
-        virtio_error(VIRTIO_DEVICE(queue->vmem),
-                     "virtio-mem response does not have %d bytes of room",
-                     VIRTIO_MEM_RESPONSE_SIZE);
-        return false;
+        return "a virtio-mem response does not have 10 bytes of room";
+    }
+    if (!buffers_are_memory(elem->out_sg, elem->out_num) ||
+        !buffers_are_memory(elem->in_sg, elem->in_num)) {
+        return "a virtio-mem request or response is not in memory";
     }
     *req = virtio_mem_request_decode(wire);
-    return true;
+    return NULL;
 }
 
-/* Answer @elem and free it. */
+/* Answer @elem, which is no longer in the queue's books, and free it. */
 static void element_answer(VirtIOMEMQueue *queue, VirtQueueElement *elem,
                            const VirtIOMEMVerdict *verdict)
 {
@@ -65,14 +116,12 @@ static void element_answer(VirtIOMEMQueue *queue, VirtQueueElement *elem,
 /* A request, and what to answer. */
 typedef struct Incoming {
     VirtQueueElement *elem;
+    const char *wrong;              /* or why it cannot be answered */
     VirtIOMEMRequest req;
     VirtIOMEMVerdict verdict;
 } Incoming;
 
-/*
- * Take the next request. Returns false when there is none, or when the device
- * had to stop until it is reset.
- */
+/* Take the next request. Returns false when there is none. */
 static bool take(VirtIOMEMQueue *queue, Incoming *in)
 {
     VirtIOMEMLive *live = queue->vmem->live;
@@ -85,10 +134,9 @@ static bool take(VirtIOMEMQueue *queue, Incoming *in)
     if (!in->elem) {
         return false;
     }
-    if (!element_read(queue, in->elem, &in->req)) {
-        virtqueue_detach_element(queue->vq, in->elem, 0);
-        g_free(in->elem);
-        return false;
+    in->wrong = element_read(in->elem, &in->req);
+    if (in->wrong) {
+        return true;
     }
     in->verdict = virtio_mem_decide(&in->req, &live->state, busy);
     if (busy && in->verdict.response == VIRTIO_MEM_RESP_BUSY) {
@@ -110,7 +158,9 @@ static void trace_request(VirtIOMEMQueue *queue, const Incoming *in)
 /*
  * What follows in the ring and wants the same for the blocks behind @range is
  * done with it. The first request that does not goes back: what to answer may
- * depend on what happens now. QEMU puts nothing back into a packed ring.
+ * depend on what happens now. So does one that cannot be answered, for which
+ * the device stops: those before are answered first. QEMU puts nothing back
+ * into a packed ring.
  */
 static void gather(VirtIOMEMQueue *queue, VirtIOMEMAction action,
                    VirtIOMEMRange *range)
@@ -122,7 +172,8 @@ static void gather(VirtIOMEMQueue *queue, VirtIOMEMAction action,
         return;
     }
     while (queue->nb_elems < VIRTIO_MEM_QUEUE_TOGETHER && take(queue, &in)) {
-        if (!virtio_mem_joins(&queue->vmem->live->state, action, *range,
+        if (in.wrong ||
+            !virtio_mem_joins(&queue->vmem->live->state, action, *range,
                               &in.verdict)) {
             virtqueue_unpop(queue->vq, in.elem, 0);
             g_free(in.elem);
@@ -134,23 +185,39 @@ static void gather(VirtIOMEMQueue *queue, VirtIOMEMAction action,
     }
 }
 
-/* Answer those that were carried out as one. */
+/*
+ * Answer those that were carried out as one. They leave the queue before: what
+ * answers cause must not find them.
+ */
 static void answer(VirtIOMEMQueue *queue, int ret)
 {
     const VirtIOMEMVerdict verdict = {
         .response = ret ? VIRTIO_MEM_RESP_BUSY : VIRTIO_MEM_RESP_ACK,
     };
+    VirtQueueElement *elems[VIRTIO_MEM_QUEUE_TOGETHER];
+    const unsigned nb_elems = queue->nb_elems;
 
-    for (unsigned i = 0; i < queue->nb_elems; i++) {
+    memcpy(elems, queue->elems, nb_elems * sizeof(*elems));
+    queue->nb_elems = 0;
+    for (unsigned i = 0; i < nb_elems; i++) {
         virtio_mem_status_answered(
             &queue->vmem->live->status, queue->type, verdict.response,
             ret ? VIRTIO_MEM_RESIZE_HOST_MEMORY : VIRTIO_MEM_RESIZE_NO_REASON);
-        element_answer(queue, queue->elems[i], &verdict);
+        element_answer(queue, elems[i], &verdict);
+    }
+}
+
+/* There is no way to answer: nothing was done, or the ring is gone. */
+static void forget_requests(VirtIOMEMQueue *queue)
+{
+    for (unsigned i = 0; i < queue->nb_elems; i++) {
+        virtqueue_detach_element(queue->vq, queue->elems[i], 0);
+        g_free(queue->elems[i]);
     }
     queue->nb_elems = 0;
 }
 
-/* Returns false when the answer has to wait. */
+/* Returns false when the answer has to wait, or there will be none. */
 static bool handle(VirtIOMEMQueue *queue, const Incoming *in)
 {
     const VirtIOMEMAction action = in->verdict.action;
@@ -171,6 +238,11 @@ static bool handle(VirtIOMEMQueue *queue, const Incoming *in)
     if (virtio_mem_device_may_join(queue->vmem, action)) {
         gather(queue, action, &range);
     }
+    if (virtio_device_disabled(VIRTIO_DEVICE(queue->vmem))) {
+        /* What came next in the ring made QEMU stop the device. */
+        forget_requests(queue);
+        return false;
+    }
     ret = virtio_mem_device_begin(queue->vmem, action, range);
     if (ret == VIRTIO_MEM_PENDING) {
         return false;
@@ -181,25 +253,75 @@ static bool handle(VirtIOMEMQueue *queue, const Incoming *in)
 
 /* --- the ring ------------------------------------------------------------ */
 
-static bool may_serve(VirtIODevice *vdev)
+/*
+ * An interrupt is a write to an address that the guest chose, too: it may reset
+ * the device, or take it out of its slot. So it comes last, and whoever was here
+ * finds the device, if only its empty case, when it returns.
+ */
+static VirtIOMEMLive *enter(VirtIOMEMQueue *queue, DeviceState **transport)
+{
+    if (queue->serving) {
+        return NULL;
+    }
+    queue->serving = true;
+    *transport = qdev_get_parent_bus(DEVICE(queue->vmem))->parent;
+    object_ref(*transport);
+    return queue->vmem->live;
+}
+
+static void drop_transport(void *opaque)
+{
+    object_unref(opaque);
+}
+
+/* @vmem may have lost @live, and the queue with it, since enter(). */
+static void leave(VirtIOMEM *vmem, VirtIOMEMLive *live, DeviceState *transport)
+{
+    if (vmem->live == live) {
+        object_unref(transport);
+    } else {
+        /* QEMU's virtio core has not returned from its handler. */
+        aio_bh_schedule_oneshot(qemu_get_aio_context(), drop_transport,
+                                transport);
+    }
+}
+
+/* Interrupt the guest, and stop the device if @wrong says why. */
+static void interrupt(VirtIOMEM *vmem, VirtIOMEMLive *live, bool answered,
+                      const char *wrong)
+{
+    live->queue.serving = false;
+    if (answered) {
+        virtio_notify(VIRTIO_DEVICE(vmem), live->queue.vq);
+    }
+    if (wrong && vmem->live == live) {
+        virtio_error(VIRTIO_DEVICE(vmem), "%s", wrong);
+    }
+}
+
+/* Returns false, with @wrong set if the driver is to blame. */
+static bool may_serve(VirtIODevice *vdev, const char **wrong)
 {
     /*
      * No buffer is used before DRIVER_OK (VIRTIO 1.2, 3.1.1) or while the VM
      * is stopped; what waits in the ring then, virtio_mem_queue_run() resumes.
      */
-    if (!vdev->vm_running || !(vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+    if (!vdev->vm_running || !(vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) ||
+        virtio_device_disabled(vdev) || !virtio_queue_get_desc_addr(vdev, 0)) {
         return false;
     }
     /* A driver that does not accept VERSION_1 is not served. */
     if (!virtio_vdev_has_feature(vdev, VIRTIO_F_VERSION_1)) {
-        virtio_error(vdev, "virtio-mem needs a driver that accepts"
-                     " VIRTIO_F_VERSION_1");
+        *wrong = "virtio-mem needs a driver that accepts VIRTIO_F_VERSION_1";
         return false;
     }
     /* Nor one that was refused at FEATURES_OK, or never asked. */
     if (!(vdev->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
-        virtio_error(vdev, "virtio-mem needs a driver that has negotiated its"
-                     " features");
+        *wrong = "virtio-mem needs a driver that has negotiated its features";
+        return false;
+    }
+    if (!ring_is_memory(vdev)) {
+        *wrong = ring_is_no_memory;
         return false;
     }
     return true;
@@ -207,24 +329,42 @@ static bool may_serve(VirtIODevice *vdev)
 
 static void serve(VirtIOMEMQueue *queue)
 {
-    VirtIODevice *vdev = VIRTIO_DEVICE(queue->vmem);
+    VirtIOMEM *vmem = queue->vmem;
     const int64_t deadline = get_clock() + VIRTIO_MEM_SLICE_NS;
+    const char *wrong = NULL;
     bool answered = false;
+    DeviceState *transport;
+    VirtIOMEMLive *live;
     Incoming in;
 
-    if (virtio_mem_device_is_pending(queue->vmem) || !may_serve(vdev)) {
+    if (virtio_mem_device_is_pending(vmem)) {
         return;
     }
-    while (take(queue, &in) && handle(queue, &in)) {
-        answered = true;
-        if (get_clock() >= deadline) {
-            qemu_bh_schedule(queue->more);
-            break;
+    live = enter(queue, &transport);
+    if (!live) {
+        return;
+    }
+    if (may_serve(VIRTIO_DEVICE(vmem), &wrong)) {
+        while (take(queue, &in)) {
+            wrong = in.wrong;
+            if (wrong) {
+                virtqueue_detach_element(queue->vq, in.elem, 0);
+                g_free(in.elem);
+                break;
+            }
+            if (!handle(queue, &in)) {
+                break;
+            }
+            answered = true;
+            /* Recorded and replayed, the host's clock must not matter. */
+            if (replay_mode == REPLAY_MODE_NONE && get_clock() >= deadline) {
+                qemu_bh_schedule(queue->more);
+                break;
+            }
         }
     }
-    if (answered) {
-        virtio_notify(vdev, queue->vq);
-    }
+    interrupt(vmem, live, answered, wrong);
+    leave(vmem, live, transport);
 }
 
 static void handle_output(VirtIODevice *vdev, VirtQueue *vq)
@@ -239,7 +379,7 @@ static void handle_more(void *opaque)
 
 void virtio_mem_queue_run(VirtIOMEMQueue *queue)
 {
-    qemu_bh_schedule(queue->more);
+    replay_bh_schedule_event(queue->more);
 }
 
 void virtio_mem_queue_drain(VirtIOMEMQueue *queue)
@@ -251,16 +391,28 @@ void virtio_mem_queue_drain(VirtIOMEMQueue *queue)
 
 void virtio_mem_queue_done(VirtIOMEMQueue *queue, int ret)
 {
-    VirtIODevice *vdev = VIRTIO_DEVICE(queue->vmem);
+    VirtIOMEM *vmem = queue->vmem;
+    VirtIODevice *vdev = VIRTIO_DEVICE(vmem);
+    const bool asked = queue->nb_elems;
+    const char *wrong = NULL;
+    DeviceState *transport;
+    VirtIOMEMLive *live = enter(queue, &transport);
 
-    if (queue->nb_elems) {
+    g_assert(live);
+    if (asked && ring_is_memory(vdev)) {
         answer(queue, ret);
-        virtio_notify(vdev, queue->vq);
-    } else {
+    } else if (asked) {
+        /* The driver has moved it meanwhile. */
+        forget_requests(queue);
+        wrong = ring_is_no_memory;
+    }
+    qemu_bh_schedule(queue->more);
+    interrupt(vmem, live, asked && !wrong, wrong);
+    if (!asked && vmem->live == live) {
         /* Begun by a system reset; the next driver may have looked before. */
         virtio_notify_config(vdev);
     }
-    qemu_bh_schedule(queue->more);
+    leave(vmem, live, transport);
 }
 
 void virtio_mem_queue_init(VirtIOMEM *vmem, VirtIOMEMQueue *queue)
@@ -268,8 +420,7 @@ void virtio_mem_queue_init(VirtIOMEM *vmem, VirtIOMEMQueue *queue)
     queue->vmem = vmem;
     queue->vq = virtio_add_queue(VIRTIO_DEVICE(vmem), VIRTIO_MEM_QUEUE_SIZE,
                                  handle_output);
-    queue->more = qemu_bh_new_guarded(handle_more, queue,
-                                      &DEVICE(vmem)->mem_reentrancy_guard);
+    queue->more = virtio_bh_new_guarded(DEVICE(vmem), handle_more, queue);
 }
 
 void virtio_mem_queue_cleanup(VirtIOMEMQueue *queue)

@@ -23,6 +23,7 @@ typedef struct VirtIOMEMQueue {
     VirtIOMEM *vmem;
     VirtQueue *vq;
     QEMUBH *more;                   /* goes on with a ring that was not emptied */
+    bool serving;                   /* guest memory is being read or written */
     uint16_t type;                  /* of those that are carried out as one */
     unsigned nb_elems;
     VirtQueueElement *elems[VIRTIO_MEM_QUEUE_TOGETHER];     /* on their way */

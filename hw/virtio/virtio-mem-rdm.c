@@ -14,6 +14,7 @@ void virtio_mem_rdm_init(VirtIOMEMRdm *rdm, const VirtIOMEMGeometry *geo,
     rdm->geo = geo;
     rdm->blocks = blocks;
     QLIST_INIT(&rdm->listeners);
+    memset(&rdm->change, 0, sizeof(rdm->change));
 }
 
 bool virtio_mem_rdm_has_listeners(const VirtIOMEMRdm *rdm)
@@ -51,11 +52,12 @@ static bool cut_section(const MemoryRegionSection *section, VirtIOMEMSpan span,
     return true;
 }
 
-/*
- * Call @fn for the plugged (or unplugged) runs of @section, until one fails.
- */
-static int replay(const VirtIOMEMRdm *rdm, const MemoryRegionSection *section,
-                  bool plugged, ReplayRamPopulate fn, void *opaque)
+/* --- who knows what ------------------------------------------------------ */
+
+/* Call @fn for the runs of @section marked so, until one fails. */
+static int replay_marked(const VirtIOMEMRdm *rdm,
+                         const MemoryRegionSection *section, bool plugged,
+                         ReplayRamPopulate fn, void *opaque)
 {
     const VirtIOMEMRange within =
         virtio_mem_range_covering(rdm->geo, section_span(section));
@@ -74,14 +76,96 @@ static int replay(const VirtIOMEMRdm *rdm, const MemoryRegionSection *section,
     return 0;
 }
 
+/* The same without what is on its way, which counts as unplugged. */
+static int replay(const VirtIOMEMRdm *rdm, const MemoryRegionSection *section,
+                  bool plugged, ReplayRamPopulate fn, void *opaque)
+{
+    const VirtIOMEMSpan change = rdm->change.span;
+    const uint64_t behind = change.offset + change.size;
+    MemoryRegionSection cut;
+    int ret = 0;
+
+    if (cut_section(section, (VirtIOMEMSpan) { .size = change.offset }, &cut)) {
+        ret = replay_marked(rdm, &cut, plugged, fn, opaque);
+    }
+    if (!ret && !plugged && cut_section(section, change, &cut)) {
+        ret = fn(&cut, opaque);
+    }
+    if (!ret && cut_section(section, (VirtIOMEMSpan) {
+                                .offset = behind,
+                                .size = rdm->geo->region_size - behind,
+                            }, &cut)) {
+        ret = replay_marked(rdm, &cut, plugged, fn, opaque);
+    }
+    return ret;
+}
+
+/* Has @listener been told of the memory on its way? */
+static bool knows_change(const VirtIOMEMRdm *rdm,
+                         const RamDiscardListener *listener)
+{
+    const RamDiscardListener *before = rdm->change.before;
+
+    while (before && before != listener) {
+        before = QLIST_NEXT(before, next);
+    }
+    return rdm->change.told && before;
+}
+
+static int notify_populate(MemoryRegionSection *section, void *opaque)
+{
+    RamDiscardListener *listener = opaque;
+
+    return listener->notify_populate(listener, section);
+}
+
+static int notify_discard(MemoryRegionSection *section, void *opaque)
+{
+    RamDiscardListener *listener = opaque;
+
+    listener->notify_discard(listener, section);
+    return 0;
+}
+
+/* Tell @listener of a discard of all that it knows of in @section. */
+static void take_away(const VirtIOMEMRdm *rdm, RamDiscardListener *listener,
+                      const MemoryRegionSection *section)
+{
+    MemoryRegionSection cut;
+
+    replay(rdm, section, true, notify_discard, listener);
+    if (!knows_change(rdm, listener) ||
+        !cut_section(section, rdm->change.span, &cut)) {
+        return;
+    }
+    if (rdm->change.coming) {
+        notify_discard(&cut, listener);
+    } else {
+        replay_marked(rdm, &cut, true, notify_discard, listener);
+    }
+}
+
+/* Too late for @listener to object. */
+static void report_veto(int ret)
+{
+    if (ret) {
+        error_report("virtio-mem: telling a listener of plugged memory failed:"
+                     " %s", strerror(-ret));
+    }
+}
+
+/* --- what is populated --------------------------------------------------- */
+
 bool virtio_mem_rdm_is_populated(const VirtIOMEMRdm *rdm,
                                  const MemoryRegionSection *section)
 {
     const VirtIOMEMRange range =
         virtio_mem_range_covering(rdm->geo, section_span(section));
+    MemoryRegionSection cut;
 
-    return !range.count || virtio_mem_blocks_state(rdm->blocks, range) ==
-                           VIRTIO_MEM_BLOCKS_PLUGGED;
+    return !range.count || (!cut_section(section, rdm->change.span, &cut) &&
+                            virtio_mem_blocks_state(rdm->blocks, range) ==
+                            VIRTIO_MEM_BLOCKS_PLUGGED);
 }
 
 int virtio_mem_rdm_replay_populated(const VirtIOMEMRdm *rdm,
@@ -113,19 +197,45 @@ void virtio_mem_rdm_replay_discarded(const VirtIOMEMRdm *rdm,
     replay(rdm, section, false, discard_replay, &dr);
 }
 
-static int notify_populate(MemoryRegionSection *section, void *opaque)
-{
-    RamDiscardListener *listener = opaque;
+/* --- changes ------------------------------------------------------------- */
 
-    return listener->notify_populate(listener, section);
+static void begin_change(VirtIOMEMRdm *rdm, VirtIOMEMSpan span, bool coming)
+{
+    g_assert(!rdm->change.span.size);
+    rdm->change.span = span;
+    rdm->change.coming = coming;
+    rdm->change.told = !coming;
+    rdm->change.before = QLIST_FIRST(&rdm->listeners);
 }
 
-static int notify_discard(MemoryRegionSection *section, void *opaque)
+void virtio_mem_rdm_going(VirtIOMEMRdm *rdm, VirtIOMEMSpan span)
 {
-    RamDiscardListener *listener = opaque;
+    begin_change(rdm, span, false);
+}
 
-    listener->notify_discard(listener, section);
-    return 0;
+void virtio_mem_rdm_coming(VirtIOMEMRdm *rdm, VirtIOMEMSpan span)
+{
+    begin_change(rdm, span, true);
+}
+
+void virtio_mem_rdm_settled(VirtIOMEMRdm *rdm)
+{
+    const VirtIOMEMSpan span = rdm->change.span;
+    const RamDiscardListener *knows = rdm->change.told ? rdm->change.before
+                                                       : NULL;
+    RamDiscardListener *listener;
+
+    memset(&rdm->change, 0, sizeof(rdm->change));
+    QLIST_FOREACH(listener, &rdm->listeners, next) {
+        MemoryRegionSection cut;
+
+        if (listener == knows) {
+            break;
+        }
+        if (cut_section(listener->section, span, &cut)) {
+            report_veto(replay(rdm, &cut, true, notify_populate, listener));
+        }
+    }
 }
 
 int virtio_mem_rdm_announce(VirtIOMEMRdm *rdm, VirtIOMEMSpan span)
@@ -134,6 +244,9 @@ int virtio_mem_rdm_announce(VirtIOMEMRdm *rdm, VirtIOMEMSpan span)
     MemoryRegionSection cut;
     int ret = 0;
 
+    if (rdm->change.coming) {
+        rdm->change.before = QLIST_FIRST(&rdm->listeners);
+    }
     QLIST_FOREACH(listener, &rdm->listeners, next) {
         if (cut_section(listener->section, span, &cut)) {
             ret = listener->notify_populate(listener, &cut);
@@ -143,6 +256,7 @@ int virtio_mem_rdm_announce(VirtIOMEMRdm *rdm, VirtIOMEMSpan span)
         }
     }
     if (!ret) {
+        rdm->change.told |= rdm->change.coming;
         return 0;
     }
     QLIST_FOREACH(told, &rdm->listeners, next) {
@@ -169,25 +283,19 @@ void virtio_mem_rdm_retract(VirtIOMEMRdm *rdm, VirtIOMEMSpan span)
         if (listener->double_discard_supported) {
             listener->notify_discard(listener, &cut);
         } else {
-            replay(rdm, &cut, true, notify_discard, listener);
+            take_away(rdm, listener, &cut);
         }
     }
+    rdm->change.told = false;
 }
 
 void virtio_mem_rdm_register(VirtIOMEMRdm *rdm, RamDiscardListener *listener,
                              MemoryRegionSection *section)
 {
-    int ret;
-
     g_assert(!listener->section);
     listener->section = memory_region_section_new_copy(section);
     QLIST_INSERT_HEAD(&rdm->listeners, listener, next);
-
-    ret = replay(rdm, section, true, notify_populate, listener);
-    if (ret) {
-        error_report("virtio-mem: telling a listener of plugged memory failed:"
-                     " %s", strerror(-ret));
-    }
+    report_veto(replay(rdm, section, true, notify_populate, listener));
 }
 
 void virtio_mem_rdm_unregister(VirtIOMEMRdm *rdm, RamDiscardListener *listener)
@@ -195,7 +303,10 @@ void virtio_mem_rdm_unregister(VirtIOMEMRdm *rdm, RamDiscardListener *listener)
     if (listener->double_discard_supported) {
         listener->notify_discard(listener, listener->section);
     } else {
-        replay(rdm, listener->section, true, notify_discard, listener);
+        take_away(rdm, listener, listener->section);
+    }
+    if (rdm->change.before == listener) {
+        rdm->change.before = QLIST_NEXT(listener, next);
     }
     memory_region_section_free_copy(listener->section);
     listener->section = NULL;

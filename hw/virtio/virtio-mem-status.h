@@ -2,7 +2,7 @@
  * virtio-mem: what a user is told of a resize
  *
  * Feeds virtio-mem-resize with what happens, by the clock of the VM, counts
- * requests, and sends MEMORY_DEVICE_RESIZE_STATUS.
+ * requests, and sends MEMORY_DEVICE_RESIZE_STATUS where resize-events is on.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

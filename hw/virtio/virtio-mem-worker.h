@@ -1,9 +1,11 @@
 /*
  * virtio-mem: work on host memory, off the main loop
  *
- * One job at a time, on a thread that lives as long as the job. Getting and
+ * One job at a time, on a thread that exists from realize on. Getting and
  * giving back gigabytes takes seconds, in which the main loop, the vCPUs and
- * the monitor have to go on.
+ * the monitor have to go on. No job starts a thread that the host may refuse:
+ * a host that is short of threads is short of memory, too, and then requests
+ * come.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,21 +13,34 @@
 #ifndef HW_VIRTIO_MEM_WORKER_H
 #define HW_VIRTIO_MEM_WORKER_H
 
-#include "qemu/thread.h"
+#include "hw/qdev-core.h"
+#include "qemu/thread-context.h"
 
 typedef struct VirtIOMEMWorker {
     int (*work)(void *opaque);              /* without the BQL; must not take it */
-    void (*done)(void *opaque, int ret);    /* under the BQL, exactly once */
+    void (*done)(void *opaque, int ret);    /* under the BQL */
     void *opaque;
     int ret;                                /* of work() */
     bool running;                           /* until done() is called */
+    bool quit;
+    QemuSemaphore job;
+    QemuSemaphore ended;
     QemuThread thread;
     QEMUBH *bh;
 } VirtIOMEMWorker;
 
-/* @work and @done are called with @opaque. */
-void virtio_mem_worker_init(VirtIOMEMWorker *worker, int (*work)(void *opaque),
-                            void (*done)(void *opaque, int ret), void *opaque);
+/*
+ * virtio_mem_worker_init: make the worker of @dev, and its thread.
+ *
+ * @context: where the thread runs, or NULL; needed during the call only
+ * @work, @done: called with @opaque
+ *
+ * Returns false and sets @errp when the host refuses the thread.
+ */
+bool virtio_mem_worker_init(VirtIOMEMWorker *worker, DeviceState *dev,
+                            ThreadContext *context, int (*work)(void *opaque),
+                            void (*done)(void *opaque, int ret), void *opaque,
+                            Error **errp);
 
 /* No job may be running. */
 void virtio_mem_worker_cleanup(VirtIOMEMWorker *worker);
@@ -35,5 +50,17 @@ void virtio_mem_worker_start(VirtIOMEMWorker *worker);
 
 /* If a job is running, wait for its end and call done() here and now. */
 void virtio_mem_worker_wait(VirtIOMEMWorker *worker);
+
+/* work() on the worker's thread; returns what it returns. No done(). */
+int virtio_mem_worker_run(VirtIOMEMWorker *worker);
+
+/*
+ * virtio_mem_thread_create: start a thread, if the host lets it.
+ *
+ * As qemu_thread_create(), joinable, which ends QEMU if the host refuses.
+ * Returns 0, or a negative errno value.
+ */
+int virtio_mem_thread_create(QemuThread *thread, void *(*start)(void *opaque),
+                             void *opaque);
 
 #endif

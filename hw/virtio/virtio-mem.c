@@ -147,11 +147,16 @@ static void virtio_mem_system_reset(VirtIOMEM *vmem)
 /* --- life -------------------------------------------------------------- */
 
 static VirtIOMEMLive *virtio_mem_live_new(VirtIOMEM *vmem,
-                                          const VirtIOMEMConfig *config)
+                                          const VirtIOMEMConfig *config,
+                                          Error **errp)
 {
     VirtIOMEMLive *live = g_new0(VirtIOMEMLive, 1);
     VirtIOMEMState *state = &live->state;
 
+    if (!virtio_mem_effects_init(vmem, live, virtio_mem_done, errp)) {
+        g_free(live);
+        return NULL;
+    }
     state->geo = config->geo;
     state->requested_size = vmem->initial_size;
     state->usable_size = virtio_mem_geometry_usable(&state->geo,
@@ -160,7 +165,6 @@ static VirtIOMEMLive *virtio_mem_live_new(VirtIOMEM *vmem,
                            virtio_mem_geometry_blocks(&state->geo));
     virtio_mem_rdm_init(&live->rdm, &state->geo, &state->blocks);
     live->unplugged_inaccessible = config->unplugged_inaccessible;
-    virtio_mem_effects_init(vmem, live, virtio_mem_done);
     return live;
 }
 
@@ -181,13 +185,18 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
     if (!virtio_mem_config_resolve(vmem, &config, errp)) {
         return;
     }
-    live = virtio_mem_live_new(vmem, &config);
-    if (!virtio_mem_backing_take(vmem->memdev, RAM_DISCARD_MANAGER(vmem),
-                                 errp)) {
+    live = virtio_mem_live_new(vmem, &config, errp);
+    if (!live) {
+        return;
+    }
+    if (!virtio_mem_backing_take(&live->backing, vmem->memdev,
+                                 vmem->prealloc_threads,
+                                 RAM_DISCARD_MANAGER(vmem), errp)) {
         virtio_mem_live_free(live);
         return;
     }
 
+    virtio_mem_config_warn(vmem);
     vmem->live = live;
     virtio_init(vdev, VIRTIO_ID_MEM, sizeof(struct virtio_mem_config));
     virtio_mem_queue_init(vmem, &live->queue);
@@ -217,7 +226,7 @@ static void virtio_mem_unrealize(DeviceState *dev)
     virtio_mem_wakeup_cleanup(&live->wakeup);
     virtio_mem_queue_cleanup(&live->queue);
     virtio_cleanup(vdev);
-    virtio_mem_backing_release(vmem->memdev, DEVICE(vmem));
+    virtio_mem_backing_release(&live->backing, DEVICE(vmem));
     vmem->live = NULL;
     virtio_mem_live_free(live);
 }

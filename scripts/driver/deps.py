@@ -23,6 +23,8 @@ PACKAGES = (
     "ca-certificates",
 )
 LOG = paths.LOGS / "deps.log"
+# Another apt (unattended-upgrades, say) may hold the lock for a while.
+PATIENCE = ("-o", "DPkg::Lock::Timeout=600")
 
 
 def ensure(packages: tuple[str, ...] = PACKAGES) -> None:
@@ -41,7 +43,7 @@ def ensure(packages: tuple[str, ...] = PACKAGES) -> None:
     ui.progress(f"installing {len(missing)} Debian packages: "
                 f"{' '.join(missing)} …")
     try:
-        ui.run([*root, *words], log=LOG, what="installing packages")
+        ui.run([*root, *words, *PATIENCE], log=LOG, what="installing packages")
     except ui.CommandFailed:
         update_and_install(root, words)
 
@@ -53,7 +55,7 @@ def update_and_install(root: list[str], words: list[str]) -> None:
             "same command again")
     ui.run([*root, "apt-get", "update"], log=LOG, hint=hint,
            what="fetching this machine's package lists (apt-get update)")
-    ui.run([*root, *words], log=LOG, hint=hint,
+    ui.run([*root, *words, *PATIENCE], log=LOG, hint=hint,
            what="installing Debian packages")
 
 

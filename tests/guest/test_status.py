@@ -7,7 +7,7 @@ from case import GuestCase, device
 from memory import GiB, MiB
 from vm import VM
 
-ARGUMENTS = ("-m", "1G,maxmem=20G", *device(0, "8G"))
+ARGUMENTS = ("-m", "1G,maxmem=20G", *device(0, "8G", "resize-events=on"))
 PATIENCE = 20       # seconds; the device's is 5
 
 

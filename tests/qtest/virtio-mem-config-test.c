@@ -59,7 +59,7 @@ static void defaults(void)
     QTestState *qts = qtest_init("-machine q35" VM);
     g_autofree char *inaccessible = get_string(qts, "unplugged-inaccessible");
     g_autofree char *thp = NULL;
-    uint64_t block_size = 2 * MiB;
+    uint64_t block_size = 1 * MiB;
 
     if (g_file_get_contents("/sys/kernel/mm/transparent_hugepage/"
                             "hpage_pmd_size", &thp, NULL, NULL)) {

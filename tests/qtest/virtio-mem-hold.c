@@ -12,13 +12,13 @@
 #include "virtio-mem-hold.h"
 
 #define PATIENCE_US (30 * G_USEC_PER_SEC)
+#define NAME "virtio-mem\n"
 
 struct Hold {
-    pid_t main;
+    pid_t worker;           /* the thread that is held */
     GMutex lock;
     GCond change;
-    bool ready;             /* the main thread is watched */
-    pid_t worker;           /* the thread that is held */
+    bool held;
     bool let_go;
     unsigned after_ms;
 };
@@ -48,50 +48,52 @@ static void trace(int request, pid_t tid, intptr_t data)
     g_assert_cmpint(ret == 0 ? 0 : errno, ==, 0);
 }
 
-/* Wait until @tid stops, for whatever reason. */
-static int await_stop(pid_t tid)
+/* The thread gives itself its name; it may not have done so yet. */
+static pid_t find_worker(pid_t pid)
 {
-    int status;
+    const gint64 until = g_get_monotonic_time() + PATIENCE_US;
+    g_autofree char *tasks = g_strdup_printf("/proc/%d/task", (int)pid);
 
-    g_assert_cmpint(waitpid(tid, &status, __WALL), ==, tid);
-    g_assert_true(WIFSTOPPED(status));
-    return status;
-}
-
-/* Let the main thread run until it has created another one. */
-static pid_t await_clone(pid_t main)
-{
     for (;;) {
-        const int status = await_stop(main);
-        unsigned long tid;
+        GDir *dir = g_dir_open(tasks, 0, NULL);
+        const char *task;
+        pid_t worker = 0;
 
-        if (status >> 8 == (SIGTRAP | PTRACE_EVENT_CLONE << 8)) {
-            trace(PTRACE_GETEVENTMSG, main, (intptr_t)&tid);
-            return tid;
+        while (!worker && (task = g_dir_read_name(dir))) {
+            g_autofree char *file = g_build_filename(tasks, task, "comm", NULL);
+            g_autofree char *name = NULL;
+
+            if (g_file_get_contents(file, &name, NULL, NULL) &&
+                g_str_equal(name, NAME)) {
+                worker = atoi(task);
+            }
         }
-        trace(PTRACE_CONT, main, status >> 16 ? 0 : WSTOPSIG(status));
+        g_dir_close(dir);
+        if (worker) {
+            return worker;
+        }
+        g_assert_cmpint(g_get_monotonic_time(), <, until);
+        g_usleep(1000);
     }
 }
 
 static gpointer tracer(gpointer opaque)
 {
     Hold *hold = opaque;
-    pid_t worker;
+    int status;
 
-    trace(PTRACE_SEIZE, hold->main, PTRACE_O_TRACECLONE);
-    tell(hold, &hold->ready);
-    worker = await_clone(hold->main);
-    await_stop(worker);
-    trace(PTRACE_DETACH, hold->main, 0);
+    trace(PTRACE_SEIZE, hold->worker, 0);
+    trace(PTRACE_INTERRUPT, hold->worker, 0);
+    g_assert_cmpint(waitpid(hold->worker, &status, __WALL), ==, hold->worker);
+    g_assert_true(WIFSTOPPED(status));
+    tell(hold, &hold->held);
 
     g_mutex_lock(&hold->lock);
-    hold->worker = worker;
-    g_cond_broadcast(&hold->change);
     await(hold, &hold->let_go);
     g_mutex_unlock(&hold->lock);
 
     g_usleep(hold->after_ms * 1000);
-    trace(PTRACE_DETACH, worker, 0);
+    trace(PTRACE_DETACH, hold->worker, 0);
     g_mutex_clear(&hold->lock);
     g_cond_clear(&hold->change);
     g_free(hold);
@@ -108,7 +110,7 @@ bool hold_is_permitted(void)
         pause();
         _exit(0);
     }
-    permitted = !ptrace(PTRACE_SEIZE, child, NULL, PTRACE_O_TRACECLONE);
+    permitted = !ptrace(PTRACE_SEIZE, child, NULL, 0);
     kill(child, SIGKILL);
     g_assert_cmpint(waitpid(child, NULL, __WALL), ==, child);
     return permitted;
@@ -118,25 +120,14 @@ Hold *hold_work(QTestState *qts)
 {
     Hold *hold = g_new0(Hold, 1);
 
-    hold->main = qtest_pid(qts);
+    hold->worker = find_worker(qtest_pid(qts));
     g_mutex_init(&hold->lock);
     g_cond_init(&hold->change);
     g_thread_unref(g_thread_new("tracer", tracer, hold));
     g_mutex_lock(&hold->lock);
-    await(hold, &hold->ready);
+    await(hold, &hold->held);
     g_mutex_unlock(&hold->lock);
     return hold;
-}
-
-void hold_wait(Hold *hold)
-{
-    const gint64 until = g_get_monotonic_time() + PATIENCE_US;
-
-    g_mutex_lock(&hold->lock);
-    while (!hold->worker) {
-        g_assert_true(g_cond_wait_until(&hold->change, &hold->lock, until));
-    }
-    g_mutex_unlock(&hold->lock);
 }
 
 void hold_let_go_after(Hold *hold, unsigned ms)

@@ -54,7 +54,6 @@ static Hold *begin_held_plug(QVirtioMEM *mem, uint64_t *buffers)
     Hold *hold = hold_work(global_qtest);
 
     *buffers = begin_big_plug(mem);
-    hold_wait(hold);
     settle();
     g_assert_cmpuint(queried_size(), ==, 0);
     return hold;
@@ -68,7 +67,6 @@ static Hold *begin_held_reset(QVirtioMEM *mem)
     assert_plugged(mem, begin_big_plug(mem));
     hold = hold_work(global_qtest);
     qtest_system_reset(global_qtest);
-    hold_wait(hold);
     g_assert_cmpuint(queried_size(), ==, BIG);
     return hold;
 }
@@ -154,7 +152,6 @@ static void driver_goes_on_after_a_system_reset(QVirtioMEM *mem, int fd)
     assert_plugged(mem, begin_big_plug(mem));
     hold = hold_work(global_qtest);
     reset_system(mem);
-    hold_wait(hold);
     restart_as_usual(mem);
     buffers = batch_send(mem, &plug, 1);
     settle();
@@ -363,7 +360,6 @@ static void reset_while_unplugging(QVirtioMEM *mem, int fd)
     resize(0);
     hold = hold_work(global_qtest);
     batch_send(mem, &all, 1);
-    hold_wait(hold);
     start = let_go_soon(hold);
     restart_as_usual(mem);
     assert_waited(start);

@@ -13,6 +13,10 @@
 #define BACKEND " -object memory-backend-ram,id=mem0,size=1G,reserve=off"
 #define DEVICE " -device virtio-mem-pci,id=vm0,memdev=mem0"
 #define VM MEMORY BACKEND DEVICE
+#define READ_ONLY(options)                                              \
+    MEMORY " -object memory-backend-file,id=mem0,mem-path=/proc/self/exe," \
+    "readonly=on,size=2M," options DEVICE
+#define IS_ROM "'memdev' names the memory backend 'mem0', which is ROM"
 
 typedef struct StartUpError {
     const char *path;
@@ -80,9 +84,13 @@ static const StartUpError start_up_errors[] = {
     { "memdev/prealloc", MEMORY
       " -object memory-backend-ram,id=mem0,size=64M,prealloc=on" DEVICE,
       "'memdev' names the memory backend 'mem0', which has prealloc=on" },
-    { "memdev/not-discardable", MEMORY
-      " -object memory-backend-file,id=mem0,mem-path=/proc/self/exe,readonly=on,"
-      "rom=off,size=2M" DEVICE,
+    { "memdev/rom", READ_ONLY("rom=on"), IS_ROM },
+    { "memdev/rom-by-default", READ_ONLY("rom=auto"), IS_ROM },
+    { "memdev/rom-shared", READ_ONLY("rom=on,share=on"), IS_ROM },
+    { "memdev/rom-incoming", READ_ONLY("rom=on") " -incoming defer", IS_ROM },
+    { "memdev/rom-shared-incoming",
+      READ_ONLY("rom=on,share=on") " -incoming defer", IS_ROM },
+    { "memdev/not-discardable", READ_ONLY("rom=off"),
       "'memdev': memory of the backend cannot be given back to the host", true },
     { "maxmem-beyond-phys-bits", "-m 256M,maxmem=4000T" BACKEND DEVICE,
       "phys-bits too low" },

@@ -10,6 +10,7 @@
 #include "virtio-mem-sides.h"
 
 #define SECOND (1000 * 1000 * 1000LL)
+#define EVENTS ",resize-events=on"
 
 /* --- what is said --------------------------------------------------------- */
 
@@ -76,6 +77,12 @@ static unsigned count_events(void)
     return count;
 }
 
+/* A VM that runs, with a driver, and tells of resizes. */
+static Side *telling(void)
+{
+    return boot_driver(NEW, MEMORY, EVENTS, "");
+}
+
 static void plug(QVirtioMEM *mem, uint64_t block, uint16_t nb_blocks)
 {
     g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, block, nb_blocks), ==,
@@ -86,7 +93,7 @@ static void plug(QVirtioMEM *mem, uint64_t block, uint16_t nb_blocks)
 
 static void grow_and_shrink(void)
 {
-    Side *side = source(NEW);
+    Side *side = telling();
 
     assert_status("settled", NULL);
     resize(8 * BLOCK);
@@ -105,7 +112,7 @@ static void grow_and_shrink(void)
 
 static void no_driver(void)
 {
-    Side *side = boot(NEW, MEMORY, ",requested-size=64M", "");
+    Side *side = boot(NEW, MEMORY, EVENTS ",requested-size=64M", "");
 
     assert_status("blocked", "no-driver");
     look_at_device(side);
@@ -120,7 +127,7 @@ static void no_driver(void)
 
 static void driver_features(void)
 {
-    Side *side = boot(NEW, MEMORY, ",requested-size=64M", "");
+    Side *side = boot(NEW, MEMORY, EVENTS ",requested-size=64M", "");
     QVirtioDevice *vdev;
 
     look_at_device(side);
@@ -145,7 +152,7 @@ static void driver_features(void)
 
 static void guest(void)
 {
-    Side *side = source(NEW);
+    Side *side = telling();
 
     resize(8 * BLOCK);
     clock_step(3 * SECOND);
@@ -162,7 +169,7 @@ static void guest(void)
 static void migration(void)
 {
     g_autofree char *path = temporary_file();
-    Side *side = source(NEW);
+    Side *side = telling();
 
     resize(8 * BLOCK);
     migrate_slowly(path);
@@ -184,7 +191,7 @@ static void host_memory(void)
     g_autofree char *memory = g_strdup_printf(
         " -object memory-backend-file,id=mem0,share=on,size=%llu,"
         "mem-path=/proc/%d/fd/%d", REGION, getpid(), fd);
-    Side *side = boot_driver(NEW, memory, ",prealloc=on", "");
+    Side *side = boot_driver(NEW, memory, EVENTS ",prealloc=on", "");
 
     resize(8 * BLOCK);
     g_assert_cmpint(ftruncate(fd, 0), ==, 0);
@@ -202,13 +209,13 @@ static void host_memory(void)
 static void after_a_migration(void)
 {
     g_autofree char *path = temporary_file();
-    Side *from = source(NEW), *to;
+    Side *from = telling(), *to;
 
     clock_step(1000 * SECOND);
     resize(8 * BLOCK);
     plug(&from->mem, 0, 4);
     save(from, path);
-    to = destination(NEW, "", "");
+    to = destination(NEW, EVENTS, "");
     assert_status("settled", NULL);
     load(to, path);
     assert_told("resizing", NULL);
@@ -219,9 +226,41 @@ static void after_a_migration(void)
     unlink(path);
 }
 
-static void events_are_few(void)
+static void set_events(const char *path, bool on)
+{
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'qom-set',"
+                             "  'arguments': { 'path': %s, 'value': %i,"
+                             "  'property': 'resize-events' } }", path, on);
+}
+
+static void events_are_asked_for(void)
 {
     Side *side = source(NEW);
+
+    resize(8 * BLOCK);
+    plug(&side->mem, 0, 4);
+    clock_step(6 * SECOND);
+    assert_status("blocked", "guest");
+    clock_step(SECOND);
+    g_assert_cmpuint(count_events(), ==, 0);
+
+    set_events(QVIRTIO_MEM_ID, true);
+    clock_step(SECOND);
+    g_assert_cmpuint(count_events(), ==, 0);    /* nothing is new */
+    plug(&side->mem, 4, 1);
+    assert_told("resizing", NULL);
+
+    set_events("/machine/peripheral/" QVIRTIO_MEM_ID "/virtio-backend", false);
+    plug(&side->mem, 5, 3);
+    clock_step(SECOND);
+    assert_status("settled", NULL);
+    g_assert_cmpuint(count_events(), ==, 0);
+    leave(side);
+}
+
+static void events_are_few(void)
+{
+    Side *side = telling();
 
     resize(1 * BLOCK);
     clock_step(SECOND);
@@ -260,7 +299,7 @@ static void assert_monitor_has(const char *text)
 
 static void counters(void)
 {
-    Side *side = source(NEW);
+    Side *side = telling();
     QVirtioMEM *mem = &side->mem;
     QDict *info;
 
@@ -297,7 +336,7 @@ static void counters(void)
 
 static void rate(void)
 {
-    Side *side = source(NEW);
+    Side *side = telling();
     QDict *info;
 
     resize(64 * BLOCK);
@@ -326,6 +365,8 @@ int main(int argc, char **argv)
     qtest_add_func("virtio-mem/status/migration", migration);
     qtest_add_func("virtio-mem/status/host-memory", host_memory);
     qtest_add_func("virtio-mem/status/after-a-migration", after_a_migration);
+    qtest_add_func("virtio-mem/status/events-are-asked-for",
+                   events_are_asked_for);
     qtest_add_func("virtio-mem/status/events-are-few", events_are_few);
     qtest_add_func("virtio-mem/status/counters", counters);
     qtest_add_func("virtio-mem/status/rate", rate);

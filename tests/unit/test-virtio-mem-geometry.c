@@ -175,6 +175,68 @@ static void test_usable_huge_blocks(void)
                     3 * HUGE_BLOCK);
 }
 
+/* --- The default block size of ordinary memory --- */
+
+/* What is usual on this host: a huge page, or the smallest block. */
+#ifdef __s390x__
+#define USUAL(page) MiB
+#else
+#define USUAL(page) MAX((page) * ((page) / 8), MiB)
+#endif
+
+typedef struct DefaultCase {
+    const char *name, *text;
+    uint64_t page, block;
+    bool absent, guessed;
+} DefaultCase;
+
+#define TOLD(name_, text_, page_, block_) \
+    { name_, text_, page_, block_, false, false }
+#define ABSENT(name_, page_) { name_, NULL, page_, MiB, true, false }
+#define ODD(name_, text_) \
+    { name_, text_, 4 * KiB, USUAL(4 * KiB), false, true }
+#define UNREADABLE(name_, page_) \
+    { name_, NULL, page_, USUAL(page_), false, true }
+
+static const DefaultCase default_cases[] = {
+    TOLD("huge-page-of-2-MiB", "2097152\n", 4 * KiB, 2 * MiB),
+    TOLD("without-end-of-line", "2097152", 4 * KiB, 2 * MiB),
+    TOLD("huge-page-of-32-MiB", "33554432\n", 16 * KiB, 32 * MiB),
+    TOLD("huge-page-of-512-MiB", "536870912\n", 64 * KiB, 512 * MiB),
+    TOLD("huge-page-of-the-smallest-block", "1048576\n", 4 * KiB, MiB),
+    TOLD("huge-page-below-the-smallest-block", "65536\n", 4 * KiB, MiB),
+    TOLD("huge-page-of-a-page", "4096\n", 4 * KiB, MiB),
+    TOLD("largest-power", "9223372036854775808\n", 4 * KiB, (uint64_t)1 << 63),
+    ABSENT("no-huge-pages", 4 * KiB),
+    ABSENT("no-huge-pages-and-pages-of-64-KiB", 64 * KiB),
+    UNREADABLE("unreadable", 4 * KiB),
+    UNREADABLE("unreadable-and-pages-of-16-KiB", 16 * KiB),
+    UNREADABLE("unreadable-and-pages-of-64-KiB", 64 * KiB),
+    ODD("empty", ""),
+    ODD("empty-line", "\n"),
+    ODD("no-number", "always [madvise] never\n"),
+    ODD("number-and-more", "2097152 bytes\n"),
+    ODD("two-numbers", "2097152\n2097152\n"),
+    ODD("hexadecimal", "0x200000\n"),
+    ODD("suffix", "2M\n"),
+    ODD("negative", "-2097152\n"),
+    ODD("fraction", "2097152.0\n"),
+    ODD("zero", "0\n"),
+    ODD("no-power-of-two", "3145728\n"),
+    ODD("below-a-page", "2048\n"),
+    ODD("beyond-64-bits", "18446744073711648768\n"),
+};
+
+static void test_default(gconstpointer data)
+{
+    const DefaultCase *c = data;
+    bool guessed = !c->guessed;
+
+    g_assert_cmphex(virtio_mem_default_block_size(!c->absent, c->text, c->page,
+                                                  &guessed), ==, c->block);
+    g_assert_cmpint(guessed, ==, c->guessed);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -185,6 +247,8 @@ int main(int argc, char **argv)
     ADD_CASES("/virtio-mem/geometry/usable", usable_cases, test_usable);
     g_test_add_func("/virtio-mem/geometry/usable/huge-blocks",
                     test_usable_huge_blocks);
+    ADD_CASES("/virtio-mem/geometry/default-block", default_cases,
+              test_default);
     add_range_tests();
     return g_test_run();
 }

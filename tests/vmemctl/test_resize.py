@@ -164,7 +164,8 @@ class Wait(PeerCase):
         self.check(self.wait("4G"), PARTLY, "somebody else has requested"
                    " 2 GiB meanwhile")
 
-    def test_an_event_makes_it_look_at_once(self):
+    def look_at_once(self, event: str, **data) -> None:
+        """This event does not have to wait for the next look."""
         peer = self.guest(GiB, 4 * GiB)
 
         def life(this, connection):
@@ -173,12 +174,27 @@ class Wait(PeerCase):
                 this.answer(command, arguments)
                 if len(this.asked("query-memory-devices")) == 2:
                     time.sleep(0.1)
-                    this.event("MEMORY_DEVICE_SIZE_CHANGE", id="vm0",
-                               size=4 * GiB)
+                    this.event(event, **data)
         peer.life = life
         clock = Clock()
         self.check(self.wait("4G"), DONE)
         self.assertLess(clock.seconds(), 0.8)
+
+    def test_an_event_of_the_size_makes_it_look_at_once(self):
+        self.look_at_once("MEMORY_DEVICE_SIZE_CHANGE", id="vm0", size=4 * GiB)
+
+    def test_an_event_of_the_status_makes_it_look_at_once(self):
+        self.look_at_once("MEMORY_DEVICE_RESIZE_STATUS", id="vm0",
+                          status="settled")
+
+    def test_without_events_it_looks_and_does_not_ask_for_events(self):
+        peer = self.guest(GiB, 3 * GiB, 4 * GiB)
+        clock = Clock()
+        self.check(self.wait("4G"), DONE)
+        self.assertLess(clock.seconds(), 5)
+        self.assertEqual({command for command, _ in peer.seen}, {
+            "qmp_capabilities", "query-memory-devices",
+            "memory-device-resize"})
 
     def test_the_end_of_the_waiting_is_not_that_of_the_resize(self):
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -29,7 +29,8 @@ class Linux(GuestCase):
         cls.addClassCleanup(shutil.rmtree, cls.directory)
         cls.path = f"{cls.directory}/ctl"
         cls.ARGUMENTS = (
-            "-m", "2G,maxmem=40G", *device(0, "8G"), *device(1, "16G"),
+            "-m", "2G,maxmem=40G", *device(0, "8G"),
+            *device(1, "16G", "resize-events=on"),
             "-chardev", f"socket,id=ctl,path={cls.path},server=on,wait=off",
             "-mon", "chardev=ctl,mode=control,pretty=on")
 
@@ -48,6 +49,10 @@ class Linux(GuestCase):
             self.assertIn("vm0: has ", said)
             self.assertEqual(self.vm.sizes(), {"vm0": expected, "vm1": 0})
             self.vm.wait_sizes(vm0=expected)
+
+    def test_a_device_that_tells_of_its_resizes(self):
+        for size in ("256M", "0"):
+            self.vmemctl(DONE, "resize", "vm1", size, "--wait")
 
     def test_list(self):
         self.vm.resize("vm1", GiB)

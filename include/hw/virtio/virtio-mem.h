@@ -30,6 +30,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMEM, VIRTIO_MEM)
 #define VIRTIO_MEM_EARLY_MIGRATION_PROP "x-early-migration"
 #define VIRTIO_MEM_PREALLOC_PROP "prealloc"
 #define VIRTIO_MEM_PREALLOC_THREADS_PROP "prealloc-threads"
+#define VIRTIO_MEM_RESIZE_EVENTS_PROP "resize-events"
 
 /* What exists only while the device is realized; private to the device. */
 typedef struct VirtIOMEMLive VirtIOMEMLive;
@@ -48,6 +49,8 @@ struct VirtIOMEM {
     uint32_t prealloc_threads;          /* at most; 0: one for each CPU */
     OnOffAuto unplugged_inaccessible;
     bool early_migration;
+
+    bool resize_events;                 /* this property may change any time */
 
     VirtIOMEMLive *live;                /* NULL unless realized */
 };
@@ -77,7 +80,7 @@ uint64_t virtio_mem_get_plugged_size(const VirtIOMEM *vmem);
 /*
  * virtio_mem_get_region: the RAM behind the device, at any time.
  *
- * Returns NULL and sets @errp when memdev is not set or has no RAM.
+ * Returns NULL and sets @errp when memdev is not set, has no RAM or is ROM.
  */
 MemoryRegion *virtio_mem_get_region(const VirtIOMEM *vmem, Error **errp);
 

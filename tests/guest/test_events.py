@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The events that QEMU 10.0 has, as tests/qtest/virtio-mem-events.inc says.
+
+Run as a program with --print, it prints that list anew.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+import vm  # noqa: F401  pylint: disable=unused-import; finds paths below
+import paths
+
+LIST = Path(__file__).resolve().parents[1] / "qtest" / "virtio-mem-events.inc"
+OURS = {"MEMORY_DEVICE_RESIZE_STATUS"}
+
+
+def ask(binary: str, command: str):
+    """What a QEMU without a machine returns for a command."""
+    said = subprocess.run(
+        [binary, "-machine", "none", "-nodefaults", "-display", "none",
+         "-qmp", "stdio"],
+        input=f'{{"execute":"qmp_capabilities"}}{{"execute":"{command}"}}'
+              '{"execute":"quit"}', capture_output=True, text=True,
+        timeout=60, check=True).stdout
+    answers = [json.loads(line) for line in said.splitlines()]
+    return [answer["return"] for answer in answers if "return" in answer][1]
+
+
+def keys(types: dict, name: str, prefix: str = "") -> set[str]:
+    """The members of a type, also those of members, as a path with dots."""
+    kind = types[name]
+    if kind["meta-type"] == "array":
+        return keys(types, kind["element-type"], prefix)
+    if kind["meta-type"] == "alternate":
+        return {key for member in kind["members"]
+                for key in keys(types, member["type"], prefix)}
+    if kind["meta-type"] != "object":
+        return set()
+    found = set()
+    for member in kind["members"]:
+        path = f"{prefix}{member['name']}"
+        found |= {path} | keys(types, member["type"], f"{path}.")
+    for variant in kind.get("variants", ()):
+        found |= keys(types, variant["type"], prefix)
+    return found
+
+
+def events(binary: str) -> dict[str, list[str]]:
+    """All events, with all keys of their data."""
+    schema = ask(binary, "query-qmp-schema")
+    types = {item["name"]: item for item in schema}
+    return {item["name"]: sorted(keys(types, item["arg-type"]))
+            for item in schema if item["meta-type"] == "event"}
+
+
+def lines(known: dict[str, list[str]]) -> list[str]:
+    """The list, as lines of C."""
+    return [f"{{ {', '.join(json.dumps(word) for word in (name, *words))} }},"
+            for name, words in sorted(known.items())]
+
+
+def listed() -> list[str]:
+    """The list as it is."""
+    return re.findall(r"^\{.*\},$", LIST.read_text(), re.M)
+
+
+class Events(unittest.TestCase):
+    """No guest is needed for that."""
+
+    maxDiff = None
+
+    def test_the_list_is_that_of_the_unchanged_qemu(self):
+        version = ask(str(paths.STOCK), "query-version")["qemu"]
+        if (version["major"], version["minor"]) != (10, 0):
+            self.skipTest("the unchanged QEMU is not 10.0")
+        self.assertEqual(listed(), lines(events(str(paths.STOCK))))
+
+    def test_ours_has_one_more(self):
+        binary = os.environ.get("VM_QEMU") or str(paths.QEMU)
+        version = ask(binary, "query-version")["qemu"]
+        if (version["major"], version["minor"]) != (10, 0):
+            self.skipTest("ours is laid over another QEMU than 10.0")
+        more = events(binary)
+        self.assertEqual(OURS & set(more), OURS)
+        self.assertEqual(listed(), lines(
+            {name: words for name, words in more.items()
+             if name not in OURS}))
+
+
+if __name__ == "__main__":
+    if "--print" in sys.argv:
+        print("\n".join(lines(events(str(paths.STOCK)))))
+    else:
+        unittest.main()
