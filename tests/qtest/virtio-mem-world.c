@@ -45,10 +45,8 @@ static void enable(QPCIDevice *pci)
                                          PCI_COMMAND_MASTER);
 }
 
-static void power_up(QPCIDevice *pci)
+static void power_up(QPCIDevice *pci, uint8_t cap)
 {
-    const uint8_t cap = qpci_find_capability(pci, PCI_CAP_ID_PM, 0);
-
     if (cap) {
         qpci_config_writew(pci, cap + PCI_PM_CTRL, 0);
     }
@@ -66,28 +64,25 @@ static void set_up_host_bridge(World *world)
 static void set_up_port(World *world)
 {
     QPCIDevice *port = world->port;
-    const uint8_t cap = qpci_find_capability(port, PCI_CAP_ID_EXP, 0);
 
-    power_up(port);
+    power_up(port, world->port_power);
     qpci_config_writew(port, PCI_BRIDGE_CONTROL, 0);
     qpci_config_writel(port, PCI_PRIMARY_BUS, BUS << 16 | BUS << 8);
     qpci_config_writel(port, PCI_MEMORY_BASE,
                        ((ROOT_WINDOW - 1) >> 16) << 16 | PORT_WINDOW >> 16);
     qpci_config_writel(port, PCI_PREF_MEMORY_BASE, 0x0000fff0);
-    qpci_config_writew(port, cap + PCI_EXP_SLTCTL, SLOT_ON);
+    qpci_config_writew(port, world->port_express + PCI_EXP_SLTCTL, SLOT_ON);
     enable(port);
-    world->slot_control = world->port_config + cap + PCI_EXP_SLTCTL;
 }
 
 static void set_up_device(WorldDevice *vm)
 {
     QPCIDevice *pci = vm->pci->pdev;
-    const uint8_t cap = qpci_find_capability(pci, PCI_CAP_ID_MSIX, 0);
 
-    power_up(pci);
+    power_up(pci, vm->power);
     set_bar(pci, vm->pci->bar_idx, vm->pci->bar.addr, true);
     set_bar(pci, MSIX_BAR, vm->table, false);
-    qpci_config_writew(pci, cap + PCI_MSIX_FLAGS, 0);
+    qpci_config_writew(pci, vm->msix + PCI_MSIX_FLAGS, 0);
     enable(pci);
 }
 
@@ -137,6 +132,8 @@ static void find_device(World *world, int number, int devfn, uint64_t window)
     vm->table = qpci_iomap(vm->pci->pdev, MSIX_BAR, NULL).addr;
     vm->config = config_space(devfn);
     vm->data = vm->config + find_window(vm->pci->pdev);
+    vm->msix = qpci_find_capability(vm->pci->pdev, PCI_CAP_ID_MSIX, 0);
+    vm->power = qpci_find_capability(vm->pci->pdev, PCI_CAP_ID_PM, 0);
     qvirtio_start_device(vm->mem.vdev);
     qvirtio_mem_start(&vm->mem, qvirtio_mem_usable_features(&vm->mem));
     vm->region = block_addr(&vm->mem, 0);
@@ -161,8 +158,12 @@ World *world_boot(const char *options)
         "block-size=2M,ioeventfd=off", options);
     global_qtest = world->qs->qts;
     bus = world->qs->pcibus;
-    world->port_config = config_space(PORT);
     world->port = qpci_device_find(bus, PORT);
+    world->port_config = config_space(PORT);
+    world->port_power = qpci_find_capability(world->port, PCI_CAP_ID_PM, 0);
+    world->port_express = qpci_find_capability(world->port, PCI_CAP_ID_EXP, 0);
+    world->slot_control = world->port_config + world->port_express +
+                          PCI_EXP_SLTCTL;
     world->disk = qpci_device_find(bus, DISK);
     set_up_host_bridge(world);
     set_up_port(world);
@@ -239,7 +240,6 @@ void world_power_off(World *world)
 void world_aim_vectors(WorldDevice *vm, uint64_t addr, uint32_t data)
 {
     QVirtioPCIDevice *dev = vm->pci;
-    const uint8_t cap = qpci_find_capability(dev->pdev, PCI_CAP_ID_MSIX, 0);
 
     for (int i = 0; i < 2; i++) {
         const uint64_t vector = vm->table + i * PCI_MSIX_ENTRY_SIZE;
@@ -249,7 +249,8 @@ void world_aim_vectors(WorldDevice *vm, uint64_t addr, uint32_t data)
         writel(vector + PCI_MSIX_ENTRY_DATA, data);
         writel(vector + PCI_MSIX_ENTRY_VECTOR_CTRL, 0);
     }
-    qpci_config_writew(dev->pdev, cap + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
+    qpci_config_writew(dev->pdev, vm->msix + PCI_MSIX_FLAGS,
+                       PCI_MSIX_FLAGS_ENABLE);
     qpci_io_writew(dev->pdev, dev->bar, dev->common_cfg_offset +
                    COMMON(cfg.msix_config), 0);
     qpci_io_writew(dev->pdev, dev->bar, dev->common_cfg_offset +

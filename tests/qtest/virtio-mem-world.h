@@ -28,12 +28,14 @@ typedef struct WorldDevice {
     uint64_t region;
     uint64_t config;        /* its configuration space */
     uint64_t data;          /* there: the window to its BAR */
+    uint8_t msix, power;    /* capabilities; they may be unreadable later */
 } WorldDevice;
 
 typedef struct World {
     QOSState *qs;
     WorldDevice vm[2];
     QPCIDevice *port, *disk;
+    uint8_t port_express, port_power;
     uint64_t port_config, slot_control, disk_bar;
 } World;
 
