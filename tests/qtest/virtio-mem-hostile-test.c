@@ -2,28 +2,42 @@
  * virtio-mem: a driver that writes anything anywhere
  *
  * Bursts of random descriptors, indices and register writes, none of which has
- * to make sense. QEMU has to survive each burst, and after a device reset the
- * device has to work as if nothing had been.
+ * to make sense, to one of two devices. Addresses lie anywhere: in memory, in
+ * registers, in configuration space, nowhere. Meanwhile the system is reset,
+ * stopped and resized, and the device may be removed. QEMU has to survive each
+ * burst, and after a device reset the device has to work as if nothing had
+ * been.
  *
  *   VIRTIO_MEM_SEED=n      repeat the run that printed this seed
- *   VIRTIO_MEM_BURSTS=n    how many bursts (300)
+ *   VIRTIO_MEM_BURSTS=n    how many bursts of each test (100)
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
-#include "qemu/module.h"
+#include "qapi/error.h"
+#include "qobject/qdict.h"
+#include "qobject/qjson.h"
 #include "standard-headers/linux/pci_regs.h"
-#include "virtio-mem-raw.h"
+#include "virtio-mem-world.h"
 
 #define PAGES 16            /* of buffers */
 #define PAGE 4096
+#define PACKED_AVAIL (1 << 7)
+#define INDIRECT FEATURE(RING_F_INDIRECT_DESC)
+#define EVENT_IDX FEATURE(RING_F_EVENT_IDX)
+#define PACKED FEATURE(F_RING_PACKED)
 
 typedef struct Hostile {
-    QVirtioMEM *mem;
+    const char *options;
+    World *world;
+    WorldDevice *vm;            /* the one of this burst, mostly */
     GRand *rand;
     uint64_t buffers;
-    uint64_t region;
+    uint64_t places[64];        /* of targets[] */
+    uint64_t features;
+    bool may_go;                /* what is done may remove a device */
+    unsigned deeds, stops, removals;
 } Hostile;
 
 static unsigned below(Hostile *h, unsigned end)
@@ -39,25 +53,42 @@ static uint64_t any_bits(Hostile *h)
     return below(h, 3) ? bits >> below(h, 64) : bits;
 }
 
-/* Memory, the device's memory, its registers, nothing, or anywhere. */
+/* Mostly at the beginning of a target, sometimes across it. */
+static uint64_t any_target(Hostile *h)
+{
+    const uint64_t addr = h->places[below(h, nb_targets)];
+
+    switch (below(h, 4)) {
+    case 0:
+        return addr - below(h, 16);
+    case 1:
+        return addr + below(h, 64);
+    default:
+        return addr;
+    }
+}
+
 static uint64_t any_addr(Hostile *h)
 {
-    const QVirtioPCIDevice *dev = virtio_pci(h->mem);
-
-    switch (below(h, 10)) {
+    switch (below(h, 12)) {
     case 0:
-        return h->region + below(h, 4 * BLOCK);
+        return h->vm->region + below(h, 4 * BLOCK);
     case 1:
-        return h->region + (any_bits(h) % REGION);
+        return h->vm->region + (any_bits(h) % REGION);
     case 2:
-        return dev->bar.addr + below(h, 4 * PAGE);
+        return h->vm->pci->bar.addr + below(h, 4 * PAGE);
     case 3:
-        return 512 * MiB + below(h, PAGE);
-    case 4:
         return UINT64_MAX - below(h, PAGE);
+    case 4 ... 5:
+        return any_target(h);
     default:
         return h->buffers + below(h, PAGES * PAGE);
     }
+}
+
+static uint64_t any_page(Hostile *h)
+{
+    return h->buffers + below(h, PAGES) * PAGE;
 }
 
 static uint32_t any_len(Hostile *h)
@@ -81,37 +112,80 @@ static void any_desc(Hostile *h, uint64_t table, uint16_t index, uint16_t nb)
 /* A request, its fields mostly near the truth. */
 static void any_request(Hostile *h)
 {
+    static const uint16_t counts[] = { 1, 1, 1, 2, 4, 8, 8, 64 };
     struct virtio_mem_req req;
 
     memset(&req, below(h, 0x100), sizeof(req));
     req.type = cpu_to_le16(below(h, 5));
-    req.u.plug.addr = cpu_to_le64(below(h, 4) ? h->region + below(h, 8) * BLOCK
-                                              : any_bits(h));
-    req.u.plug.nb_blocks = cpu_to_le16(below(h, 4) ? below(h, 8) : any_bits(h));
-    qtest_memwrite(global_qtest, h->buffers + below(h, PAGES) * PAGE, &req,
-                   sizeof(req));
+    req.u.plug.addr = cpu_to_le64(below(h, 8) ?
+                                  h->vm->region + below(h, 16) * BLOCK :
+                                  any_bits(h));
+    req.u.plug.nb_blocks = cpu_to_le16(below(h, 8) ?
+                                       counts[below(h, ARRAY_SIZE(counts))] :
+                                       any_bits(h));
+    qtest_memwrite(global_qtest, any_page(h), &req, sizeof(req));
 }
 
 /* A chain that is right but for where it is. */
 static void any_chain(Hostile *h)
 {
-    const QVirtQueue *vq = h->mem->vq;
+    const QVirtQueue *vq = h->vm->mem.vq;
+    const uint64_t request = below(h, 8) ? any_page(h) : any_addr(h);
     const uint64_t table = below(h, 3) ? vq->desc : any_addr(h);
-    const uint16_t head = below(h, 8);
+    const uint16_t head = 2 * below(h, 8);
 
-    put_desc(table, head, h->buffers + below(h, PAGES) * PAGE, 24,
-             VRING_DESC_F_NEXT, head + 1);
+    put_desc(table, head, request, 24, VRING_DESC_F_NEXT, head + 1);
     put_desc(table, head + 1, any_addr(h), 10, VRING_DESC_F_WRITE, head + 2);
     if (table != vq->desc) {
         put_desc(vq->desc, head, table, 32 + below(h, 4) * 16,
                  VRING_DESC_F_INDIRECT, head + 1);
     }
-    offer(h->mem, head);
+    offer(&h->vm->mem, head);
+}
+
+/* The same in a packed ring. */
+static void any_packed_chain(Hostile *h)
+{
+    const QVirtQueue *vq = h->vm->mem.vq;
+    const uint16_t head = below(h, 8);
+
+    put_desc(vq->desc, head + 1, any_addr(h), 10, 0,
+             PACKED_AVAIL | VRING_DESC_F_WRITE);
+    put_desc(vq->desc, head, below(h, 8) ? any_page(h) : any_addr(h), 24, 0,
+             PACKED_AVAIL | VRING_DESC_F_NEXT);
+    h->vm->mem.vdev->bus->virtqueue_kick(h->vm->mem.vdev, h->vm->mem.vq);
+}
+
+/* Requests that want the same for adjacent blocks, at one kick. */
+static void any_series(Hostile *h)
+{
+    const QVirtQueue *vq = h->vm->mem.vq;
+    const uint16_t index = readw(vq->avail + 2);
+    const unsigned nb = 2 + below(h, 7), aimed = below(h, nb);
+    const uint16_t count = below(h, 4) ? 1 : 4;
+    const struct virtio_mem_req like = {
+        .type = cpu_to_le16(below(h, 2)),
+        .u.plug.nb_blocks = cpu_to_le16(count),
+    };
+
+    for (unsigned i = 0; i < nb; i++) {
+        const uint64_t slot = h->buffers + i * PAGE;
+        struct virtio_mem_req req = like;
+
+        req.u.plug.addr = cpu_to_le64(h->vm->region + i * count * BLOCK);
+        qtest_memwrite(global_qtest, slot, &req, sizeof(req));
+        put_desc(vq->desc, 2 * i, slot, 24, VRING_DESC_F_NEXT, 2 * i + 1);
+        put_desc(vq->desc, 2 * i + 1, i == aimed ? any_addr(h) : slot + 64, 10,
+                 VRING_DESC_F_WRITE, 2 * i + 2);
+        writew(vq->avail + 4 + 2 * ((index + i) % vq->size), 2 * i);
+    }
+    writew(vq->avail + 2, index + nb);
+    h->vm->mem.vdev->bus->virtqueue_kick(h->vm->mem.vdev, h->vm->mem.vq);
 }
 
 static void any_index(Hostile *h)
 {
-    const QVirtQueue *vq = h->mem->vq;
+    const QVirtQueue *vq = h->vm->mem.vq;
     const uint16_t index = readw(vq->avail + 2);
 
     writew(vq->avail + 2, index + (below(h, 4) ? below(h, 4) : any_bits(h)));
@@ -120,7 +194,7 @@ static void any_index(Hostile *h)
 
 static void any_register(Hostile *h)
 {
-    QVirtioPCIDevice *dev = virtio_pci(h->mem);
+    QVirtioPCIDevice *dev = h->vm->pci;
     const uint32_t offsets[] = {
         dev->common_cfg_offset, dev->common_cfg_offset, dev->isr_cfg_offset,
         dev->device_cfg_offset, dev->notify_cfg_offset,
@@ -147,45 +221,162 @@ static void any_register(Hostile *h)
 /* Queue addresses that lead somewhere else, and on with the queue. */
 static void any_ring(Hostile *h)
 {
-    QVirtQueue ring = *h->mem->vq;
-    QVirtioPCIDevice *dev = virtio_pci(h->mem);
+    QVirtQueue ring = *h->vm->mem.vq;
+    QVirtioPCIDevice *dev = h->vm->pci;
+    QVirtioDevice *vdev = h->vm->mem.vdev;
 
     ring.desc = below(h, 2) ? any_addr(h) : ring.desc;
     ring.avail = below(h, 2) ? any_addr(h) : ring.avail;
     ring.used = below(h, 2) ? any_addr(h) : ring.used;
-    h->mem->vdev->bus->queue_select(h->mem->vdev, 0);
-    h->mem->vdev->bus->set_queue_address(h->mem->vdev, &ring);
+    vdev->bus->queue_select(vdev, 0);
+    vdev->bus->set_queue_address(vdev, &ring);
     qpci_io_writew(dev->pdev, dev->bar, dev->common_cfg_offset +
                    COMMON(cfg.queue_enable), 1);
 }
 
+/* --- and what is not a matter of rings ------------------------------------ */
+
+/* Also what resets or moves the device. What would remove it is not for all. */
+static void any_config(Hostile *h)
+{
+    const World *world = h->world;
+    const uint64_t space = below(h, 3) ? h->vm->config : world->port_config;
+    const uint64_t addr = space + below(h, 0x100);
+
+    if (!h->may_go && addr - world->slot_control + 3 < 5) {
+        return;
+    }
+    switch (below(h, 3)) {
+    case 0:
+        writeb(addr, any_bits(h));
+        break;
+    case 1:
+        writew(addr & ~1ULL, any_bits(h));
+        break;
+    default:
+        if (h->may_go || (addr & ~3ULL) != (world->slot_control & ~3ULL)) {
+            writel(addr & ~3ULL, any_bits(h));
+        }
+        break;
+    }
+}
+
+static void any_interrupt(Hostile *h)
+{
+    static const uint32_t values[] = {
+        0, 0, 1, 15, 0xffff, WORLD_POWER_OFF, PCI_BRIDGE_CTL_BUS_RESET << 16,
+    };
+    const uint64_t addr = below(h, 3) ? any_target(h) : any_addr(h);
+    const uint32_t value = below(h, 4) ? values[below(h, ARRAY_SIZE(values))] :
+                           any_bits(h);
+
+    if (h->may_go || (addr & ~3ULL) != (h->world->slot_control & ~3ULL)) {
+        world_aim_vectors(h->vm, addr, value);
+    }
+}
+
+static void command(const char *text)
+{
+    g_autofree char *line = g_strdup_printf("{ 'execute': '%s' }", text);
+
+    qobject_unref(qtest_qmp(global_qtest, "%p",
+                            qobject_from_json(line, &error_abort)));
+}
+
+static void any_resize(Hostile *h)
+{
+    const int vm = h->vm - h->world->vm;
+
+    qobject_unref(qtest_qmp(global_qtest,
+                            "{ 'execute': 'memory-device-resize',"
+                            "  'arguments': { 'id': %s, 'size': %" PRIu64
+                            " } }", vm ? "vm1" : QVIRTIO_MEM_ID,
+                            below(h, 300) * BLOCK));
+}
+
+static void any_command(Hostile *h)
+{
+    switch (below(h, 8)) {
+    case 0:
+        command("stop");
+        break;
+    case 1 ... 2:
+        command("cont");
+        break;
+    case 3:
+        command("query-memory-devices");
+        break;
+    case 4:
+        command("system_reset");
+        break;
+    case 5:
+        if (h->may_go) {
+            qobject_unref(qtest_qmp(global_qtest,
+                                    "{ 'execute': 'device_del',"
+                                    "  'arguments': { 'id': %s } }",
+                                    QVIRTIO_MEM_ID));
+        }
+        break;
+    default:
+        any_resize(h);
+        break;
+    }
+}
+
+/* A device that has stopped would let nothing be tried any more. */
+static void revive(Hostile *h)
+{
+    QVirtioDevice *vdev = h->vm->mem.vdev;
+    QVirtioPCIDevice *dev = h->vm->pci;
+
+    qpci_config_writew(dev->pdev, PCI_COMMAND, PCI_COMMAND_MEMORY |
+                                               PCI_COMMAND_MASTER);
+    vdev->bus->set_status(vdev, 0);
+    vdev->bus->set_status(vdev, 3);
+    vdev->bus->set_features(vdev, h->features);
+    vdev->bus->set_status(vdev, 11);
+    writew(h->vm->mem.vq->avail + 2, 0);
+    writew(h->vm->mem.vq->used + 2, 0);
+    vdev->bus->queue_select(vdev, 0);
+    vdev->bus->set_queue_address(vdev, h->vm->mem.vq);
+    qpci_io_writew(dev->pdev, dev->bar, dev->common_cfg_offset +
+                   COMMON(cfg.queue_enable), 1);
+    vdev->bus->set_status(vdev, 15);
+}
+
 static void any_deed(Hostile *h)
 {
-    QVirtioDevice *vdev = h->mem->vdev;
-    const QVirtQueue *vq = h->mem->vq;
-    QPCIDevice *pci = virtio_pci(h->mem)->pdev;
+    QVirtioDevice *vdev = h->vm->mem.vdev;
+    const QVirtQueue *vq = h->vm->mem.vq;
 
-    switch (below(h, 64)) {
-    case 0 ... 15:
+    switch (below(h, 80)) {
+    case 0 ... 9:
         any_desc(h, vq->desc, below(h, 16), 16);
         break;
-    case 16 ... 19:
-        any_desc(h, h->buffers + below(h, PAGES) * PAGE, below(h, 16), 16);
+    case 10 ... 11:
+        any_desc(h, any_page(h), below(h, 16), 16);
         break;
-    case 20 ... 27:
+    case 12 ... 22:
         any_request(h);
         break;
-    case 28 ... 39:
-        any_chain(h);
+    case 23 ... 34:
+        if (h->features & PACKED) {
+            any_packed_chain(h);
+        } else {
+            any_chain(h);
+        }
+        break;
+    case 35 ... 39:
+        any_series(h);
         break;
     case 40 ... 45:
-        offer(h->mem, below(h, 4) ? below(h, 16) : any_bits(h));
+        offer(&h->vm->mem, below(h, 4) ? below(h, 16) : any_bits(h));
         break;
-    case 46 ... 49:
+    case 46 ... 48:
         any_index(h);
         break;
-    case 50 ... 53:
-        vdev->bus->virtqueue_kick(vdev, h->mem->vq);
+    case 49 ... 53:
+        vdev->bus->virtqueue_kick(vdev, h->vm->mem.vq);
         break;
     case 54 ... 57:
         any_register(h);
@@ -197,74 +388,115 @@ static void any_deed(Hostile *h)
         vdev->bus->set_status(vdev, any_bits(h));
         break;
     case 60:
-        qpci_config_writew(pci, PCI_COMMAND, any_bits(h));
+        any_config(h);
         break;
-    case 61:
-        resize(below(h, 16) * BLOCK);
+    case 61 ... 62:
+        any_interrupt(h);
         break;
-    case 62:
+    case 63:
+        any_command(h);
+        break;
+    case 64:
+        h->vm = &h->world->vm[below(h, 2)];
+        break;
+    case 65:
         settle();
         break;
+    case 66 ... 67:
+        revive(h);
+        break;
     default:
-        qpci_device_enable(pci);
-        vdev->bus->set_status(vdev, 15);
+        if (needs_reset(&h->vm->mem)) {
+            h->stops++;
+            revive(h);
+        }
         break;
     }
 }
 
-/* The driver comes to its senses. */
-static void recover(Hostile *h)
-{
-    QVirtioMEM *mem = h->mem;
+/* --- bursts --------------------------------------------------------------- */
 
-    qpci_device_enable(virtio_pci(mem)->pdev);
-    settle();
-    restart_as_usual(mem);
-    resize(4 * BLOCK);
-    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0), ==,
-                     VIRTIO_MEM_RESP_ACK);
-    g_assert_cmpuint(plugged_size(mem), ==, 0);
-    g_assert_cmpuint(usable_size(mem), ==, 4 * BLOCK + EXTENT);
-    g_assert_cmpuint(requested_size(mem), ==, 4 * BLOCK);
-    g_assert_cmpuint(config(mem, CONFIG(addr)), ==, h->region);
-    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 1, 2), ==,
-                     VIRTIO_MEM_RESP_ACK);
-    g_assert_cmpuint(state_of(mem, 1, 2), ==, VIRTIO_MEM_STATE_PLUGGED);
-    g_assert_cmpuint(plugged_size(mem), ==, 2 * BLOCK);
-    g_assert_cmpuint(queried_size(), ==, 2 * BLOCK);
+static void begin_world(Hostile *h)
+{
+    h->world = world_boot(h->options);
+    h->buffers = guest_alloc(&h->world->qs->alloc, PAGES * PAGE);
 }
 
-static void anything_anywhere(void *obj, void *data, QGuestAllocator *alloc)
+/* Up with the drivers, as usual or with other kinds of rings. */
+static void begin_burst(Hostile *h)
 {
-    const uint64_t nb_bursts = number_from_env("VIRTIO_MEM_BURSTS", 300);
-    const uint32_t seed = number_from_env("VIRTIO_MEM_SEED", g_test_rand_int());
-    const uint64_t features = FEATURE(RING_F_INDIRECT_DESC) |
-                              FEATURE(RING_F_EVENT_IDX);
-    Hostile h = { .mem = begin(obj, 4 * BLOCK) };
+    static const uint64_t rings[] = {
+        0, INDIRECT, INDIRECT, INDIRECT | EVENT_IDX, PACKED, PACKED | INDIRECT,
+    };
 
-    g_test_message("VIRTIO_MEM_SEED=%u repeats this run", seed);
-    h.rand = g_rand_new_with_seed(seed);
-    h.buffers = guest_alloc(alloc, PAGES * PAGE);
-    h.region = block_addr(h.mem, 0);
-    for (uint64_t i = 0; i < nb_bursts; i++) {
-        restart(h.mem, qvirtio_mem_usable_features(h.mem) |
-                       (below(&h, 2) ? features : 0));
-        for (int deeds = below(&h, 100); deeds > 0; deeds--) {
-            any_deed(&h);
-        }
-        recover(&h);
+    world_restart(h->world);
+    for (unsigned i = 0; i < nb_targets; i++) {
+        h->places[i] = target_addr(h->world, &targets[i]);
     }
-    guest_free(alloc, h.buffers);
+    for (int i = 0; i < ARRAY_SIZE(h->world->vm); i++) {
+        h->vm = &h->world->vm[i];
+        h->features = qvirtio_mem_usable_features(&h->vm->mem) |
+                      rings[below(h, ARRAY_SIZE(rings))];
+        revive(h);
+    }
+    /* Booting takes longer than a burst. */
+    h->may_go = !below(h, 20);
+}
+
+/* The device has gone, or is on its way, and QEMU is none the worse for it. */
+static void end_of_device(Hostile *h)
+{
+    h->removals++;
+    world_power_off(h->world);
+    settle();
+    command("query-memory-devices");
+    qtest_system_reset(global_qtest);
+    settle();
+    world_leave(h->world);
+    begin_world(h);
+}
+
+static void anything_anywhere(const void *options)
+{
+    const uint64_t nb_bursts = number_from_env("VIRTIO_MEM_BURSTS", 100);
+    const uint32_t seed = number_from_env("VIRTIO_MEM_SEED", g_test_rand_int());
+    Hostile h = {
+        .options = options,
+        .rand = g_rand_new_with_seed(seed),
+    };
+
+    g_assert_cmpuint(nb_targets, <=, ARRAY_SIZE(h.places));
+    g_test_message("VIRTIO_MEM_SEED=%u repeats this run", seed);
+    begin_world(&h);
+    for (uint64_t i = 0; i < nb_bursts; i++) {
+        begin_burst(&h);
+        for (int deeds = below(&h, 200); deeds > 0; deeds--) {
+            any_deed(&h);
+            h.deeds++;
+        }
+        settle();
+        command("cont");
+        if (h.may_go || !world_has_device(h.world)) {
+            end_of_device(&h);
+        }
+    }
+    world_restart(h.world);
+    world_leave(h.world);
+    g_test_message("%u deeds; the devices stopped %u times, and vm0 was removed"
+                   " %u times", h.deeds, h.stops, h.removals);
     g_rand_free(h.rand);
 }
 
-static const QVirtioMEMTest tests[] = {
-    { "random/anything-written-anywhere-is-survived", anything_anywhere },
-};
-
-static void register_hostile_tests(void)
+int main(int argc, char **argv)
 {
-    add_tests(tests, ARRAY_SIZE(tests));
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_data_func("virtio-mem/hostile/at-once", ",ioeventfd=off",
+                        anything_anywhere);
+    qtest_add_data_func("virtio-mem/hostile/at-once-by-event", "",
+                        anything_anywhere);
+    qtest_add_data_func("virtio-mem/hostile/later",
+                        ",prealloc=on,ioeventfd=off", anything_anywhere);
+    qtest_add_data_func("virtio-mem/hostile/later-by-event", ",prealloc=on",
+                        anything_anywhere);
+    return g_test_run();
 }
-
-libqos_init(register_hostile_tests);
