@@ -82,6 +82,10 @@ static const StartUpError start_up_errors[] = {
       ",block-size=4M",
       "'memdev': the memory backend size (0x8200000) must be a multiple of"
       " 'block-size' (0x400000)" },
+    { "backend/not-multiple-of-alignment", MEMORY
+      " -object memory-backend-ram,id=mem0,size=1025M,reserve=off" DEVICE
+      ",block-size=1M",
+      "backend memory size must be multiple of 0x200000" },
     { "node/out-of-range", VM ",node=1",
       "'node' (1) must be below the number of NUMA nodes (1)" },
     { "node/out-of-range-numa", MEMORY

@@ -223,7 +223,7 @@ static void host_memory(void)
     close(fd);
 }
 
-/* --- a VM that does not run ------------------------------------------------ */
+/* --- a VM that does not run ----------------------------------------------- */
 
 /* How many events there are; none of them is of a resize that is blocked. */
 static unsigned count_calm_events(void)
