@@ -187,7 +187,14 @@ static void gather(VirtIOMEMQueue *queue, VirtIOMEMAction action,
 
 static VirtIOMEMResizeReason why_busy(const VirtIOMEM *vmem)
 {
-    return VIRTIO_MEM_RESIZE_HOST_MEMORY;
+    switch (virtio_mem_device_failure(vmem)) {
+    case VIRTIO_MEM_FAILURE_ANNOUNCE:
+        return VIRTIO_MEM_RESIZE_LISTENER;
+    case VIRTIO_MEM_FAILURE_DISCARD:
+        return VIRTIO_MEM_RESIZE_HOST_DISCARD;
+    default:
+        return VIRTIO_MEM_RESIZE_HOST_MEMORY;
+    }
 }
 
 /*

@@ -19,12 +19,12 @@ static bool built_without(const char *args, const char *without)
 {
     g_autofree char *command = g_strdup_printf(
         "sh -c 'echo quit | timeout 60 %s -nodefaults -no-user-config"
-        " -display none -machine none -monitor stdio %s'",
+        " -display none -machine none -accel qtest -monitor stdio %s 2>&1'",
         getenv("QTEST_QEMU_BINARY"), args);
     g_autofree char *output = NULL;
     int status;
 
-    g_assert_true(g_spawn_command_line_sync(command, NULL, &output, &status,
+    g_assert_true(g_spawn_command_line_sync(command, &output, NULL, &status,
                                             NULL));
     if (strstr(output, without)) {
         g_test_skip(without);
