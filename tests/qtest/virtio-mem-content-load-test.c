@@ -568,10 +568,12 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
 
-    content_add_both("load-by-command", OWNER_ANY, load_by_command);
+    content_add_both("load-by-command", OWNER_NAMED, load_by_command);
+    content_add("load-by-command", OWNER_QEMU | OWNER_QEMU_SHARED,
+                load_by_command);
     content_add_both("load-at-once", OWNER_NAMED, load_at_once);
-    content_add("load-with-prealloc", OWNER_ANY, load_with_prealloc);
-    content_add("mapped-ram", OWNER_ANY, mapped_ram);
+    content_add("load-with-prealloc", OWNER_NAMED | OWNER_QEMU, load_with_prealloc);
+    content_add("mapped-ram", OWNER_NAMED | OWNER_QEMU, mapped_ram);
     content_add_both("failed-and-repeated", OWNER_NAMED, failed_and_repeated);
     content_add_both("one-file", OWNER_SHARED, one_file);
     content_add("one-file-not-migrated", OWNER_SHARED, one_file_not_migrated);
