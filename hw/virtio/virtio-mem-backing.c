@@ -97,8 +97,9 @@ static void resolve(VirtIOMEMBacking *backing, HostMemoryBackend *backend,
         .populate_step = populate_step(backend),
         .threads = threads,
         .content = content_of(rb, path),
-        .path = g_steal_pointer(&path),
     };
+    /* Not above: in which order initializers are evaluated is not defined. */
+    backing->path = g_steal_pointer(&path);
 }
 
 bool virtio_mem_backing_take(VirtIOMEMBacking *backing,

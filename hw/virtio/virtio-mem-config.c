@@ -124,6 +124,28 @@ bool virtio_mem_config_check_size(const VirtIOMEMGeometry *geo,
     }
 }
 
+/* 'size' and 'requested-size' are two names for it, set in any order. */
+static bool set_initial_size(VirtIOMEM *vmem, const char *name, uint64_t size,
+                             Error **errp)
+{
+    const bool other = vmem->initial_size_name &&
+                       !g_str_equal(vmem->initial_size_name, name);
+
+    if (other && vmem->initial_size != size) {
+        const bool is_size = g_str_equal(name, VIRTIO_MEM_SIZE_PROP);
+
+        error_setg(errp, "'" VIRTIO_MEM_SIZE_PROP "' (0x%" PRIx64 ") and '"
+                   VIRTIO_MEM_REQUESTED_SIZE_PROP "' (0x%" PRIx64 ") both set"
+                   " the requested size at start, and differ; give one of them",
+                   is_size ? size : vmem->initial_size,
+                   is_size ? vmem->initial_size : size);
+        return false;
+    }
+    vmem->initial_size = size;
+    vmem->initial_size_name = name;
+    return true;
+}
+
 bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
                                    uint64_t size, Error **errp)
 {
@@ -131,9 +153,7 @@ bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
     uint64_t usable_size;
 
     if (!vmem->live) {
-        vmem->initial_size = size;
-        vmem->initial_size_name = name;
-        return true;
+        return set_initial_size(vmem, name, size, errp);
     }
 
     state = &vmem->live->state;
@@ -325,12 +345,45 @@ static void warn_of_block_size(const VirtIOMEM *vmem)
                     " is the usual 0x%" PRIx64 "; set '"
                     VIRTIO_MEM_BLOCK_SIZE_PROP "', which must be the same on"
                     " both sides of a migration", usual);
+    } else if (vmem->block_size && vmem->block_size < usual) {
+        warn_report("virtio-mem: '" VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64
+                    ") is below the default (0x%" PRIx64 "), the size of a huge"
+                    " page; unplugging one block splits such a page, so leave '"
+                    VIRTIO_MEM_BLOCK_SIZE_PROP "' out or make it larger",
+                    vmem->block_size, usual);
+    }
+}
+
+static void warn_of_reads(const VirtIOMEM *vmem)
+{
+    g_autofree char *name = host_memory_backend_get_name(vmem->memdev);
+
+    if (vmem->unplugged_inaccessible == ON_OFF_AUTO_OFF &&
+        !virtio_mem_backing_has_zero_page(vmem->memdev)) {
+        warn_report("virtio-mem: '" VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP
+                    "' is off, and memory backend '%s' has no shared zero page:"
+                    " when the guest reads unplugged memory, that takes host"
+                    " memory; set '" VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP "'"
+                    " to on or auto", name);
+    }
+}
+
+static void warn_of_migration(const VirtIOMEM *vmem)
+{
+    if (vmem->prealloc && !vmem->early_migration) {
+        warn_report("virtio-mem: '" VIRTIO_MEM_PREALLOC_PROP "' is on and '"
+                    VIRTIO_MEM_EARLY_MIGRATION_PROP "' is off: the destination"
+                    " of a migration does not get memory for plugged blocks"
+                    " beforehand; set '" VIRTIO_MEM_EARLY_MIGRATION_PROP "' to"
+                    " on, on both sides");
     }
 }
 
 void virtio_mem_config_warn(const VirtIOMEM *vmem)
 {
     warn_of_block_size(vmem);
+    warn_of_reads(vmem);
+    warn_of_migration(vmem);
 }
 
 /* --- properties --------------------------------------------------------- */
@@ -442,26 +495,53 @@ static const Property virtio_mem_properties[] = {
                      early_migration, true),
 };
 
+/* What -device virtio-mem-pci,help says of them. */
+static const struct {
+    const char *name, *text;
+} descriptions[] = {
+    { VIRTIO_MEM_SIZE_PROP,
+      "bytes plugged; before realize, same as requested-size" },
+    { VIRTIO_MEM_REQUESTED_SIZE_PROP,
+      "bytes the guest is asked to plug; a multiple of block-size" },
+    { VIRTIO_MEM_BLOCK_SIZE_PROP,
+      "bytes, a power of two; what is plugged and unplugged at once" },
+    { VIRTIO_MEM_RESIZE_EVENTS_PROP,
+      "on/off; send MEMORY_DEVICE_RESIZE_STATUS to all QMP clients" },
+    { VIRTIO_MEM_ADDR_PROP,
+      "guest-physical address, a multiple of block-size; 0: the machine"
+      " chooses" },
+    { VIRTIO_MEM_NODE_PROP, "NUMA node that the memory belongs to" },
+    { VIRTIO_MEM_MEMDEV_PROP,
+      "id of the memory backend, whose size is the most that can be plugged" },
+    { VIRTIO_MEM_PREALLOC_PROP,
+      "on/off; get host memory for a block when it is plugged" },
+    { VIRTIO_MEM_PREALLOC_THREADS_PROP,
+      "most threads that get memory for prealloc; 0: one for each CPU of the"
+      " host" },
+#ifdef VIRTIO_MEM_LEGACY_GUESTS
+    { VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP,
+      "on/off/auto; refuse drivers that may read unplugged memory" },
+#endif
+    { VIRTIO_MEM_EARLY_MIGRATION_PROP,
+      "on/off; migrate what is plugged before RAM; same on both sides" },
+};
+
 void virtio_mem_config_class_init(ObjectClass *oc)
 {
     device_class_set_props(DEVICE_CLASS(oc), virtio_mem_properties);
-
     object_class_property_add(oc, VIRTIO_MEM_SIZE_PROP, "size",
                               get_plugged_size, set_first_size, NULL, NULL);
-    object_class_property_set_description(oc, VIRTIO_MEM_SIZE_PROP,
-        "bytes plugged; before realize, same as requested-size");
     object_class_property_add(oc, VIRTIO_MEM_REQUESTED_SIZE_PROP, "size",
                               get_requested_size, set_requested_size, NULL,
                               NULL);
-    object_class_property_set_description(oc, VIRTIO_MEM_REQUESTED_SIZE_PROP,
-        "bytes the guest is asked to plug; a multiple of block-size");
     object_class_property_add(oc, VIRTIO_MEM_BLOCK_SIZE_PROP, "size",
                               get_block_size, set_block_size, NULL, NULL);
-    object_class_property_set_description(oc, VIRTIO_MEM_BLOCK_SIZE_PROP,
-        "bytes, a power of two; what is plugged and unplugged at once");
     /* Not a property of qdev: those are fixed at realize. */
     object_class_property_add_bool(oc, VIRTIO_MEM_RESIZE_EVENTS_PROP,
                                    get_resize_events, set_resize_events);
-    object_class_property_set_description(oc, VIRTIO_MEM_RESIZE_EVENTS_PROP,
-        "on/off; send MEMORY_DEVICE_RESIZE_STATUS to all QMP clients");
+
+    for (size_t i = 0; i < ARRAY_SIZE(descriptions); i++) {
+        object_class_property_set_description(oc, descriptions[i].name,
+                                              descriptions[i].text);
+    }
 }

@@ -58,24 +58,17 @@ static int job_work(void *opaque)
                                                                job->span);
 }
 
-/* Takes @err. */
-static void report_populate(VirtIOMEM *vmem, VirtIOMEMSpan span, Error *err)
+/* Once, however often the guest tries. */
+static void report_shortage(const VirtIOMEM *vmem, const VirtIOMEMJob *job)
 {
-    VirtIOMEMWakeup *wakeup = &vmem->live->wakeup;
-
-    if (!err) {
-        virtio_mem_wakeup_no_shortage(wakeup);
-        return;
-    }
-    if (virtio_mem_wakeup_after_shortage(wakeup)) {
-        g_autofree char *size = size_to_str(span.size);
+    if (job->err && !virtio_mem_wakeup_is_short(&vmem->live->wakeup)) {
+        g_autofree char *size = size_to_str(job->span.size);
 
         warn_report("virtio-mem: memory backend '%s' ran out of memory (%s"
                     " more were needed): %s",
                     object_get_canonical_path_component(OBJECT(vmem->memdev)),
-                    size, error_get_pretty(err));
+                    size, error_get_pretty(job->err));
     }
-    error_free(err);
 }
 
 static void job_prepare(VirtIOMEM *vmem, bool populate, VirtIOMEMSpan span)
@@ -93,9 +86,8 @@ static void job_ended(VirtIOMEM *vmem)
     VirtIOMEMJob *job = &vmem->live->operation.job;
 
     virtio_mem_status_host_time(&vmem->live->status, get_clock() - job->start);
-    if (job->populate) {
-        report_populate(vmem, job->span, g_steal_pointer(&job->err));
-    }
+    report_shortage(vmem, job);
+    error_free(g_steal_pointer(&job->err));
 }
 
 static int job_later(VirtIOMEM *vmem, bool populate, VirtIOMEMSpan span)
@@ -221,10 +213,15 @@ static void all_is_unplugged(VirtIOMEM *vmem)
 /* Returns @ret. */
 static int conclude(VirtIOMEM *vmem, int ret)
 {
-    virtio_mem_rdm_settled(&vmem->live->rdm);
-    if (!ret) {
+    VirtIOMEMLive *live = vmem->live;
+
+    virtio_mem_rdm_settled(&live->rdm);
+    if (ret) {
+        virtio_mem_wakeup_after_shortage(&live->wakeup);
+    } else {
+        virtio_mem_wakeup_no_shortage(&live->wakeup);
         spread_news(vmem);
-        if (vmem->live->operation.action == VIRTIO_MEM_ACTION_UNPLUG_ALL) {
+        if (live->operation.action == VIRTIO_MEM_ACTION_UNPLUG_ALL) {
             trace_virtio_mem_unplugged_all();
             all_is_unplugged(vmem);
         }
@@ -279,6 +276,11 @@ static void operation_goes_on(void *opaque, int ret)
     if (ret != VIRTIO_MEM_PENDING) {
         op->done(vmem, conclude(vmem, ret));
     }
+}
+
+VirtIOMEMFailure virtio_mem_device_failure(const VirtIOMEM *vmem)
+{
+    return vmem->live->operation.progress.failure;
 }
 
 bool virtio_mem_device_is_pending(const VirtIOMEM *vmem)

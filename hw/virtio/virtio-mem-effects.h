@@ -68,6 +68,9 @@ int virtio_mem_device_begin(VirtIOMEM *vmem, VirtIOMEMAction action,
  */
 bool virtio_mem_device_may_join(const VirtIOMEM *vmem, VirtIOMEMAction action);
 
+/* Why the action begun last has failed. */
+VirtIOMEMFailure virtio_mem_device_failure(const VirtIOMEM *vmem);
+
 bool virtio_mem_device_is_pending(const VirtIOMEM *vmem);
 
 /* If something is pending, wait for it; done() has been called then. */

@@ -21,8 +21,10 @@ static void print_resize(Monitor *mon, const VirtioMEMDeviceInfo *info)
     if (resize->has_reason) {
         monitor_printf(mon, " (%s)", VirtioMEMResizeReason_str(resize->reason));
     }
-    monitor_printf(mon, " since %" PRId64 " s, %s of %s", resize->since, size,
-                   requested);
+    if (resize->status != VIRTIO_MEM_RESIZE_STATUS_PAUSED) {
+        monitor_printf(mon, " since %" PRId64 " s", resize->since);
+    }
+    monitor_printf(mon, ", %s of %s", size, requested);
     if (resize->has_rate) {
         g_autofree char *rate = size_to_str(resize->rate);
 

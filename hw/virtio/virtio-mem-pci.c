@@ -18,8 +18,14 @@ struct VirtIOMEMPCI {
     VirtIOMEM vdev;
 };
 
+/* One for the queue, one for changes of the configuration. */
+#define VIRTIO_MEM_PCI_VECTORS 2
+
 static void virtio_mem_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
 {
+    if (proxy->nvectors == DEV_NVECTORS_UNSPECIFIED) {
+        proxy->nvectors = VIRTIO_MEM_PCI_VECTORS;
+    }
     virtio_pci_force_virtio_1(proxy);
     qdev_realize(DEVICE(&VIRTIO_MEM_PCI(proxy)->vdev), BUS(&proxy->bus), errp);
 }
@@ -40,7 +46,8 @@ static void virtio_mem_pci_instance_init(Object *obj)
 static const Property virtio_mem_pci_properties[] = {
     DEFINE_PROP_BIT("ioeventfd", VirtIOPCIProxy, flags,
                     VIRTIO_PCI_FLAG_USE_IOEVENTFD_BIT, true),
-    DEFINE_PROP_UINT32("vectors", VirtIOPCIProxy, nvectors, 2),
+    DEFINE_PROP_UINT32("vectors", VirtIOPCIProxy, nvectors,
+                       DEV_NVECTORS_UNSPECIFIED),
 };
 
 static void virtio_mem_pci_class_init(ObjectClass *oc, void *data)
@@ -55,6 +62,8 @@ static void virtio_mem_pci_class_init(ObjectClass *oc, void *data)
 
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
     device_class_set_props(dc, virtio_mem_pci_properties);
+    object_class_property_set_description(
+        oc, "vectors", "number of MSI-X vectors; 4294967295: 2");
     pc->revision = VIRTIO_PCI_ABI_VERSION;
     pc->class_id = PCI_CLASS_OTHERS;
 }

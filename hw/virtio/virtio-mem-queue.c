@@ -185,6 +185,18 @@ static void gather(VirtIOMEMQueue *queue, VirtIOMEMAction action,
     }
 }
 
+static VirtIOMEMResizeReason why_busy(const VirtIOMEM *vmem)
+{
+    switch (virtio_mem_device_failure(vmem)) {
+    case VIRTIO_MEM_FAILURE_ANNOUNCE:
+        return VIRTIO_MEM_RESIZE_LISTENER;
+    case VIRTIO_MEM_FAILURE_DISCARD:
+        return VIRTIO_MEM_RESIZE_HOST_DISCARD;
+    default:
+        return VIRTIO_MEM_RESIZE_HOST_MEMORY;
+    }
+}
+
 /*
  * Answer those that were carried out as one. They leave the queue before: what
  * answers cause must not find them.
@@ -194,15 +206,16 @@ static void answer(VirtIOMEMQueue *queue, int ret)
     const VirtIOMEMVerdict verdict = {
         .response = ret ? VIRTIO_MEM_RESP_BUSY : VIRTIO_MEM_RESP_ACK,
     };
+    const VirtIOMEMResizeReason why = ret ? why_busy(queue->vmem)
+                                          : VIRTIO_MEM_RESIZE_NO_REASON;
     VirtQueueElement *elems[VIRTIO_MEM_QUEUE_TOGETHER];
     const unsigned nb_elems = queue->nb_elems;
 
     memcpy(elems, queue->elems, nb_elems * sizeof(*elems));
     queue->nb_elems = 0;
     for (unsigned i = 0; i < nb_elems; i++) {
-        virtio_mem_status_answered(
-            &queue->vmem->live->status, queue->type, verdict.response,
-            ret ? VIRTIO_MEM_RESIZE_HOST_MEMORY : VIRTIO_MEM_RESIZE_NO_REASON);
+        virtio_mem_status_answered(&queue->vmem->live->status, queue->type,
+                                   verdict.response, why);
         element_answer(queue, elems[i], &verdict);
     }
 }

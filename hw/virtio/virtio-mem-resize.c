@@ -35,7 +35,10 @@ static bool assess(VirtIOMEMResize *r, int64_t now)
     VirtIOMEMResizeStatus status = VIRTIO_MEM_RESIZE_SETTLED;
     bool changed;
 
-    if (r->requested != r->plugged) {
+    if (r->requested != r->plugged && r->stopped) {
+        /* Whatever else is so: nobody can do anything about it now. */
+        status = VIRTIO_MEM_RESIZE_PAUSED;
+    } else if (r->requested != r->plugged) {
         reason = blocked_by(r, now);
         status = reason ? VIRTIO_MEM_RESIZE_BLOCKED : VIRTIO_MEM_RESIZE_RESIZING;
     }
@@ -78,6 +81,12 @@ bool virtio_mem_resize_sizes(VirtIOMEMResize *r, int64_t now,
         r->requested = requested;
         begin(r, now);
     }
+    return assess(r, now);
+}
+
+bool virtio_mem_resize_vm(VirtIOMEMResize *r, int64_t now, bool runs)
+{
+    r->stopped = !runs;
     return assess(r, now);
 }
 

@@ -3,7 +3,8 @@
  *
  * Is the guest getting where it was asked to, how fast, and if not, why not?
  * A state machine that is told what happens and when; it has no clock of its
- * own. Times are in ms, of any clock that does not go back; sizes in bytes.
+ * own. Times are in ms, of any clock that does not go back and stands still
+ * while the VM does; sizes in bytes.
  *
  * This room is pure.
  *
@@ -20,6 +21,7 @@ typedef enum VirtIOMEMResizeStatus {
     VIRTIO_MEM_RESIZE_SETTLED,      /* what is requested is plugged */
     VIRTIO_MEM_RESIZE_RESIZING,
     VIRTIO_MEM_RESIZE_BLOCKED,
+    VIRTIO_MEM_RESIZE_PAUSED,       /* it is not, as the VM does not run */
 } VirtIOMEMResizeStatus;
 
 /* Why it is blocked; where several fit, the first. */
@@ -29,6 +31,8 @@ typedef enum VirtIOMEMResizeReason {
     VIRTIO_MEM_RESIZE_NO_DRIVER,        /* none has started */
     VIRTIO_MEM_RESIZE_MIGRATION,        /* it was told to wait */
     VIRTIO_MEM_RESIZE_HOST_MEMORY,      /* it was told to wait */
+    VIRTIO_MEM_RESIZE_HOST_DISCARD,     /* it was told to wait */
+    VIRTIO_MEM_RESIZE_LISTENER,         /* it was told to wait */
     VIRTIO_MEM_RESIZE_GUEST,            /* it does not ask, or is refused */
 } VirtIOMEMResizeReason;
 
@@ -51,6 +55,7 @@ typedef struct VirtIOMEMResize {
     /* What was told. */
     uint64_t requested;
     uint64_t plugged;
+    bool stopped;                   /* the VM does not run */
     VirtIOMEMResizeDriver driver;
     VirtIOMEMResizeReason told_to_wait;     /* why, by the last answer */
     int64_t progress;               /* when there was some */
@@ -59,7 +64,7 @@ typedef struct VirtIOMEMResize {
     VirtIOMEMResizeMark marks[2];
 } VirtIOMEMResize;
 
-/* Nothing is plugged, nothing requested, and there is no driver. */
+/* The VM runs, nothing is plugged, nothing requested, there is no driver. */
 void virtio_mem_resize_init(VirtIOMEMResize *r, int64_t now);
 
 /*
@@ -69,6 +74,7 @@ void virtio_mem_resize_init(VirtIOMEMResize *r, int64_t now);
  */
 bool virtio_mem_resize_sizes(VirtIOMEMResize *r, int64_t now,
                              uint64_t requested, uint64_t plugged);
+bool virtio_mem_resize_vm(VirtIOMEMResize *r, int64_t now, bool runs);
 bool virtio_mem_resize_driver(VirtIOMEMResize *r, int64_t now,
                               VirtIOMEMResizeDriver driver);
 bool virtio_mem_resize_answered(VirtIOMEMResize *r, int64_t now,

@@ -22,6 +22,7 @@ static VirtioMEMResizeStatus status_of(const VirtIOMEMResize *resize)
         [VIRTIO_MEM_RESIZE_SETTLED] = VIRTIO_MEM_RESIZE_STATUS_SETTLED,
         [VIRTIO_MEM_RESIZE_RESIZING] = VIRTIO_MEM_RESIZE_STATUS_RESIZING,
         [VIRTIO_MEM_RESIZE_BLOCKED] = VIRTIO_MEM_RESIZE_STATUS_BLOCKED,
+        [VIRTIO_MEM_RESIZE_PAUSED] = VIRTIO_MEM_RESIZE_STATUS_PAUSED,
     };
 
     return values[resize->status];
@@ -36,6 +37,9 @@ static VirtioMEMResizeReason reason_of(const VirtIOMEMResize *resize)
         [VIRTIO_MEM_RESIZE_NO_DRIVER] = VIRTIO_MEM_RESIZE_REASON_NO_DRIVER,
         [VIRTIO_MEM_RESIZE_MIGRATION] = VIRTIO_MEM_RESIZE_REASON_MIGRATION,
         [VIRTIO_MEM_RESIZE_HOST_MEMORY] = VIRTIO_MEM_RESIZE_REASON_HOST_MEMORY,
+        [VIRTIO_MEM_RESIZE_HOST_DISCARD] =
+            VIRTIO_MEM_RESIZE_REASON_HOST_DISCARD,
+        [VIRTIO_MEM_RESIZE_LISTENER] = VIRTIO_MEM_RESIZE_REASON_LISTENER,
         [VIRTIO_MEM_RESIZE_GUEST] = VIRTIO_MEM_RESIZE_REASON_GUEST,
     };
 
@@ -102,16 +106,23 @@ void virtio_mem_status_sizes(VirtIOMEMStatus *status)
         resize, now(), virtio_mem_get_requested_size(status->vmem), plugged));
 }
 
+static bool vm_runs(const VirtIOMEMStatus *status)
+{
+    return VIRTIO_DEVICE(status->vmem)->vm_running;
+}
+
 static bool restart(VirtIOMEMStatus *status)
 {
     VirtIOMEMResize *resize = &status->resize;
-    const VirtIOMEMResizeDriver driver = resize->driver;
+    const VirtIOMEMResize before = *resize;
 
     virtio_mem_resize_init(resize, now());
-    virtio_mem_resize_driver(resize, now(), driver);
-    return virtio_mem_resize_sizes(resize, now(),
+    virtio_mem_resize_vm(resize, now(), vm_runs(status));
+    virtio_mem_resize_driver(resize, now(), before.driver);
+    virtio_mem_resize_sizes(resize, now(),
         virtio_mem_get_requested_size(status->vmem),
         virtio_mem_get_plugged_size(status->vmem));
+    return resize->status != before.status || resize->reason != before.reason;
 }
 
 void virtio_mem_status_loaded(VirtIOMEMStatus *status)
@@ -123,13 +134,16 @@ void virtio_mem_status_loaded(VirtIOMEMStatus *status)
 void virtio_mem_status_driver(VirtIOMEMStatus *status,
                               VirtIOMEMResizeDriver driver)
 {
-    bool changed = false;
+    /* First the driver: it is not known after a load, until the VM runs. */
+    bool changed = virtio_mem_resize_driver(&status->resize, now(), driver);
 
-    if (status->restart && VIRTIO_DEVICE(status->vmem)->vm_running) {
+    if (status->restart && vm_runs(status)) {
         status->restart = false;
-        changed = restart(status);
+        changed |= restart(status);
+    } else {
+        changed |= virtio_mem_resize_vm(&status->resize, now(),
+                                        vm_runs(status));
     }
-    changed |= virtio_mem_resize_driver(&status->resize, now(), driver);
     follow(status, changed);
 }
 
@@ -203,7 +217,9 @@ void virtio_mem_status_init(VirtIOMEMStatus *status, VirtIOMEM *vmem)
 {
     *status = (VirtIOMEMStatus) {
         .vmem = vmem,
-        .timer = timer_new_ms(QEMU_CLOCK_VIRTUAL, tick, status),
+        /* The guest does not notice: replay has nothing to repeat. */
+        .timer = timer_new_full(NULL, QEMU_CLOCK_VIRTUAL, SCALE_MS,
+                                QEMU_TIMER_ATTR_EXTERNAL, tick, status),
     };
     virtio_mem_news_init(&status->news, NEWS_MS, send_event, status);
     restart(status);

@@ -13,6 +13,7 @@ typedef struct VirtIOMEMStep {
     const char *name;
     StepFn *run;
     StepFn *undo;           /* NULL: nothing to undo */
+    VirtIOMEMFailure failure;
 } Step;
 
 static VirtIOMEMSpan span_of(const VirtIOMEMTransition *t, VirtIOMEMRange range)
@@ -54,20 +55,20 @@ static int commit_unplug(const VirtIOMEMTransition *t, VirtIOMEMRange range)
 }
 
 static const Step plug_steps[] = {
-    { "populate", populate, discard },
-    { "announce", announce, NULL },
+    { "populate", populate, discard, VIRTIO_MEM_FAILURE_POPULATE },
+    { "announce", announce, NULL, VIRTIO_MEM_FAILURE_ANNOUNCE },
     { "commit-plug", commit_plug, NULL },
 };
 
 /* A discard cannot be taken back: it has to come first, and alone may fail. */
 static const Step unplug_steps[] = {
-    { "discard", discard, NULL },
+    { "discard", discard, NULL, VIRTIO_MEM_FAILURE_DISCARD },
     { "retract", retract, NULL },
     { "commit-unplug", commit_unplug, NULL },
 };
 
 static const Step restore_steps[] = {
-    { "announce", announce, NULL },
+    { "announce", announce, NULL, VIRTIO_MEM_FAILURE_ANNOUNCE },
     { "commit-plug", commit_plug, NULL },
 };
 
@@ -86,6 +87,7 @@ static void settle(const VirtIOMEMTransition *t, VirtIOMEMProgress *p, int ret)
         p->at--;
     } else if (ret) {
         p->ret = ret;
+        p->failure = step->failure;
         p->undoing = true;
     } else {
         p->at++;

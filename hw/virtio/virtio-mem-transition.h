@@ -58,7 +58,15 @@ typedef struct VirtIOMEMTransition {
     VirtIOMEMBlocks *blocks;
 } VirtIOMEMTransition;
 
-/* A transition on its way. Private to virtio-mem-transition.c. */
+/* What made a transition fail. */
+typedef enum VirtIOMEMFailure {
+    VIRTIO_MEM_FAILURE_NONE,
+    VIRTIO_MEM_FAILURE_POPULATE,    /* the host has no memory */
+    VIRTIO_MEM_FAILURE_ANNOUNCE,    /* a listener objects */
+    VIRTIO_MEM_FAILURE_DISCARD,     /* the host does not take memory back */
+} VirtIOMEMFailure;
+
+/* A transition on its way. Private to virtio-mem-transition.c, but @failure. */
 typedef struct VirtIOMEMProgress {
     VirtIOMEMRange range;
     const struct VirtIOMEMStep *steps;
@@ -66,6 +74,7 @@ typedef struct VirtIOMEMProgress {
     size_t at;                  /* steps done and not undone */
     bool undoing;
     int ret;                    /* what made it undo */
+    VirtIOMEMFailure failure;
 } VirtIOMEMProgress;
 
 /*

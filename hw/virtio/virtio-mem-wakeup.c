@@ -6,15 +6,23 @@
 
 #include "qemu/osdep.h"
 #include "migration/misc.h"
+#include "system/replay.h"
 #include "virtio-mem-wakeup.h"
 
 #define MIGRATION_MS 100
 #define SHORTAGE_MIN_MS 1000
 #define SHORTAGE_MAX_MS 5000
 
+/* Recorded and replayed, an interrupt must not depend on the host's time. */
+static QEMUClockType wakeup_clock(void)
+{
+    return replay_mode == REPLAY_MODE_NONE ? QEMU_CLOCK_REALTIME
+                                           : QEMU_CLOCK_VIRTUAL;
+}
+
 static int64_t now(void)
 {
-    return qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
+    return qemu_clock_get_ms(wakeup_clock());
 }
 
 bool virtio_mem_wakeup_is_migrating(void)
@@ -50,16 +58,18 @@ void virtio_mem_wakeup_after_migration(VirtIOMEMWakeup *wakeup)
     timer_mod(wakeup->timer, now() + MIGRATION_MS);
 }
 
-bool virtio_mem_wakeup_after_shortage(VirtIOMEMWakeup *wakeup)
+bool virtio_mem_wakeup_is_short(const VirtIOMEMWakeup *wakeup)
 {
-    const bool first = !wakeup->shortage;
+    return wakeup->shortage;
+}
 
+void virtio_mem_wakeup_after_shortage(VirtIOMEMWakeup *wakeup)
+{
     wakeup->shortage = MIN(MAX(2 * wakeup->shortage, SHORTAGE_MIN_MS),
                            SHORTAGE_MAX_MS);
     wakeup->not_before = now() + wakeup->shortage;
     wakeup->guest_waits = true;
     timer_mod(wakeup->timer, wakeup->not_before);
-    return first;
 }
 
 void virtio_mem_wakeup_no_shortage(VirtIOMEMWakeup *wakeup)
@@ -78,7 +88,7 @@ void virtio_mem_wakeup_init(VirtIOMEMWakeup *wakeup, VirtIODevice *vdev)
 {
     *wakeup = (VirtIOMEMWakeup) {
         .vdev = vdev,
-        .timer = timer_new_ms(QEMU_CLOCK_REALTIME, look, wakeup),
+        .timer = timer_new_ms(wakeup_clock(), look, wakeup),
     };
 }
 

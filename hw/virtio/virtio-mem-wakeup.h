@@ -17,8 +17,8 @@ typedef struct VirtIOMEMWakeup {
     VirtIODevice *vdev;
     QEMUTimer *timer;
     bool guest_waits;
-    int64_t not_before;     /* ms of QEMU_CLOCK_REALTIME */
-    unsigned shortage;      /* ms until the next try; 0: there is memory */
+    int64_t not_before;     /* ms */
+    unsigned shortage;      /* ms until the next try; 0: there is none */
 } VirtIOMEMWakeup;
 
 void virtio_mem_wakeup_init(VirtIOMEMWakeup *wakeup, VirtIODevice *vdev);
@@ -34,13 +34,17 @@ bool virtio_mem_wakeup_is_migrating(void);
 void virtio_mem_wakeup_after_migration(VirtIOMEMWakeup *wakeup);
 
 /*
- * The host had no memory: tell the guest after 1 s, and after longer, up to
- * 5 s, when there is none again. Returns true for the first of a series.
+ * The host could not do what the guest asked for: it has no memory, a listener
+ * objects, memory cannot be given back. Tell the guest after 1 s, and after
+ * longer, up to 5 s, when it cannot again.
  */
-bool virtio_mem_wakeup_after_shortage(VirtIOMEMWakeup *wakeup);
+void virtio_mem_wakeup_after_shortage(VirtIOMEMWakeup *wakeup);
 
-/* The host has memory. */
+/* The host could. */
 void virtio_mem_wakeup_no_shortage(VirtIOMEMWakeup *wakeup);
+
+/* Could the host not do what was asked last? */
+bool virtio_mem_wakeup_is_short(const VirtIOMEMWakeup *wakeup);
 
 /* The VM runs, with a driver. */
 void virtio_mem_wakeup_vm_runs(VirtIOMEMWakeup *wakeup);

@@ -4,6 +4,7 @@
 import os
 import sys
 
+import features
 import paths
 import private
 import qemu
@@ -14,7 +15,7 @@ import ui
 def build() -> None:
     """Build QEMU with our device, and vmemctl."""
     qemu.build()
-    ui.progress(f"{ui.shown(paths.QEMU)} is ready")
+    ready(paths.QEMU)
     tool = standalone.vmemctl(private.tools())
     ui.progress(f"{ui.shown(tool)} is ready" if tool
                 else standalone.MISSING)
@@ -23,7 +24,14 @@ def build() -> None:
 def stock() -> None:
     """Build QEMU with its own device, for comparison."""
     qemu.build_stock()
-    ui.progress(f"{ui.shown(paths.STOCK)} is ready")
+    ready(paths.STOCK)
+
+
+def ready(binary) -> None:
+    """Say that a QEMU is there, and what it lacks."""
+    ui.progress(f"{ui.shown(binary)} is ready")
+    for sentence in features.missing():
+        ui.progress(sentence)
 
 
 def guest() -> None:

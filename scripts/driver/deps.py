@@ -16,8 +16,8 @@ PACKAGES = (
     # the compiler's side
     "gcc", "libc6-dev", "make", "pkg-config", "ninja-build", "ccache",
     # QEMU's libraries and generators
-    "libglib2.0-dev", "libfdt-dev", "zlib1g-dev", "flex", "bison",
-    "python3", "python3-venv",
+    "libglib2.0-dev", "libfdt-dev", "zlib1g-dev", "libseccomp-dev",
+    "libnuma-dev", "flex", "bison", "python3", "python3-venv",
     # unpacking and patching the source package, verifying the archive
     "dpkg-dev", "patch", "xz-utils", "bzip2", "debian-archive-keyring",
     "ca-certificates",

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import deps
+import features
 import overlay
 import paths
 import private
@@ -22,18 +23,28 @@ from flavours import FLAVOURS, PLAIN, Flavour
 
 OPTIONS = (
     "--without-default-features", "--enable-system", "--enable-tcg",
-    "--enable-kvm", "--enable-fdt=system", "--disable-docs",
-    "--disable-install-blobs", "--disable-download",
+    "--enable-kvm", "--enable-fdt=system", "--enable-vhost-user",
+    "--enable-vhost-net", "--disable-docs", "--disable-install-blobs",
+    "--disable-download",
 )
 PYTHON = "/usr/bin/python3"  # Debian's, whose venv module deps.py installs
 SAY_EVERY = 10  # seconds between progress lines
 FEW_STEPS = 10  # a build that small is not worth a line of its own
 
 
-def targets() -> list[str]:
-    """QEMU's targets to build; x86_64 is always among them."""
+def targets(flavour: Flavour = PLAIN) -> list[str]:
+    """QEMU's targets to build; x86_64 is among them where the user chooses."""
+    if flavour.targets:
+        return list(flavour.targets)
     named = os.environ.get("TARGETS", "").replace(",", " ").split()
     return list(dict.fromkeys(["x86_64-softmmu", *named]))
+
+
+def emulator(target: str) -> str:
+    """The program that a target is."""
+    if target.endswith("-linux-user"):
+        return f"qemu-{target.removesuffix('-linux-user')}"
+    return f"qemu-system-{target.removesuffix('-softmmu')}"
 
 
 def build(extra: tuple[str, ...] = (), flavour: Flavour = PLAIN) -> None:
@@ -89,8 +100,7 @@ def make(tree: Path, obj: Path, link: Path, env: dict, extra,
          flavour: Flavour = PLAIN) -> None:
     """Configure if needed, build, and make the result usable by its link."""
     configure(tree, obj, env, flavour)
-    names = [f"qemu-system-{name.removesuffix('-softmmu')}"
-             for name in targets()]
+    names = [emulator(target) for target in targets(flavour)]
     ninja(obj, [*names, *extra], env)
     private.link_firmware(private.firmware(), obj)
     for name in names:
@@ -113,9 +123,9 @@ def configure(tree: Path, obj: Path, env: dict,
               flavour: Flavour = PLAIN) -> None:
     """Run configure, once for each set of options."""
     words = [f"{os.path.relpath(tree, obj)}/configure",
-             f"--target-list={','.join(targets())}", *OPTIONS,
-             *flavour.configure, f"--cc={compiler(flavour)}",
-             f"--python={PYTHON}"]
+             f"--target-list={','.join(targets(flavour))}", *OPTIONS,
+             *features.options(), *flavour.configure,
+             f"--cc={compiler(flavour)}", f"--python={PYTHON}"]
     identity = " ".join([*words, *sorted(env.values())])
     if stamp.matches(obj, identity) and (obj / "build.ninja").exists():
         return

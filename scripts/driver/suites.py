@@ -123,6 +123,11 @@ def proof(env: dict) -> list[Program]:
     return [script("tests/proof/proof.py", [], 3600, env)]
 
 
+def variants(env: dict) -> list[Program]:
+    """QEMU configured in other ways, each built anew if need be."""
+    return python_files(paths.ROOT / "tests" / "variants", 7200, env)
+
+
 def sanitized(programs: Callable) -> Callable[[dict], list[Program]]:
     """The programs of another suite, as the sanitizers build them."""
     return lambda env: [
@@ -150,6 +155,7 @@ SUITES = {
     # the rest of check-full
     "proof": Suite(proof),
     "upstream": Suite(upstream.programs, PLAIN, upstream.targets),
+    "variants": Suite(variants),
     "sanitize-unit": Suite(sanitized(unit)),
     "sanitize-qtest": Suite(sanitized(qtest), SANITIZED, qtest_targets),
     "sanitize-guest": Suite(sanitized(sanitized_guest), SANITIZED, guest=True),

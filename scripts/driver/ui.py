@@ -41,7 +41,7 @@ def telling(output: str) -> list[str]:
     more than its last, otherwise the end says most."""
     lines = output.rstrip().splitlines()
     first = next((number for number, line in enumerate(lines)
-                  if re.search(r"\d: (fatal )?error: ", line)), None)
+                  if re.search(r":\d+: (fatal )?error: ", line)), None)
     return lines[-TAIL_LINES:] if first is None \
         else lines[first:first + TAIL_LINES]
 

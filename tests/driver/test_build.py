@@ -117,6 +117,11 @@ class Building(BuildCase):
         self.assertEqual(ui.telling(f"cc x.c\n{output}")[0],
                          "x.c:1: error: no")
 
+    def test_what_a_linker_misses_is_shown(self):
+        shown = ui.telling("ld: x.c:1: undefined reference to `y'\n"
+                           "collect2: error: ld returned 1 exit status\n")
+        self.assertIn("undefined reference", shown[0])
+
     def test_full_disk(self):
         self.write("qemu/obj/full", "")
         with self.fails("is full", "free some space"):

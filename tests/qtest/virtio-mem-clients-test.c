@@ -256,7 +256,8 @@ static void replay(const Step *steps, size_t nb_steps, const char *more)
 #define LIBVIRT(n, command) \
     "{'execute':'" command "','id':'libvirt-" #n "'}"
 #define LIBVIRT_ARGS(n, command, arguments) \
-    "{'execute':'" command "','arguments':{" arguments "},'id':'libvirt-" #n "'}"
+    "{'execute':'" command "','arguments':{" arguments "}," \
+    "'id':'libvirt-" #n "'}"
 #define LIBVIRT_SET(n, device, size) \
     LIBVIRT_ARGS(n, "qom-set", "'path':'/machine/peripheral/" device "'," \
                  "'property':'requested-size','value':" #size)

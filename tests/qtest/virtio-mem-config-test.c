@@ -18,7 +18,9 @@
 #define MEMORY " -m 256M,maxmem=8G"
 #define BACKEND " -object memory-backend-ram,id=mem0,size=1G,reserve=off"
 #define DEVICE " -device virtio-mem-pci,id=vm0,memdev=mem0"
-#define VM MEMORY BACKEND DEVICE
+#define DEFAULT_VM MEMORY BACKEND DEVICE
+/* The default block size depends on the kernel. */
+#define VM DEFAULT_VM ",block-size=2M"
 
 /* --- properties --------------------------------------------------------- */
 
@@ -56,7 +58,7 @@ static void assert_error(QDict *rsp, const char *class, const char *message)
 
 static void defaults(void)
 {
-    QTestState *qts = qtest_init("-machine q35" VM);
+    QTestState *qts = qtest_init("-machine q35" DEFAULT_VM);
     g_autofree char *inaccessible = get_string(qts, "unplugged-inaccessible");
     g_autofree char *thp = NULL;
     uint64_t block_size = 1 * MiB;
@@ -82,6 +84,21 @@ static void smallest_block_size(void)
 
     g_assert_cmpuint(get_uint(qts, "block-size"), ==, 1 * MiB);
     g_assert_cmpuint(get_uint(qts, "requested-size"), ==, 3 * MiB);
+    qtest_quit(qts);
+}
+
+/* Both names of the first requested size, with the same value. */
+static void size_given_twice(void)
+{
+    QTestState *qts = qtest_init("-machine q35" VM
+                                 ",size=256M,requested-size=256M");
+
+    g_assert_cmpuint(get_uint(qts, "requested-size"), ==, 256 * MiB);
+    g_assert_cmpuint(get_uint(qts, "size"), ==, 0);
+    qtest_quit(qts);
+
+    qts = qtest_init("-machine q35" VM ",requested-size=1G,size=1024M");
+    g_assert_cmpuint(get_uint(qts, "requested-size"), ==, GiB);
     qtest_quit(qts);
 }
 
@@ -113,6 +130,121 @@ static void machine_type(const void *data)
     g_assert_cmpuint(get_uint(qts, "vectors"), ==, want->vectors);
     qtest_quit(qts);
 }
+
+/* --- interrupts ---------------------------------------------------------- */
+
+#define DEVFN 0x28      /* addr=05 */
+#define CAP_LIST 0x34
+#define CAP_MSIX 0x11
+
+static uint32_t pci_config(QTestState *qts, uint8_t offset)
+{
+    qtest_outl(qts, 0xcf8, 0x80000000 | DEVFN << 8 | (offset & ~3));
+    return qtest_inl(qts, 0xcfc) >> (8 * (offset & 3));
+}
+
+/* Entries of the MSI-X table, 0 without one. */
+static unsigned msix_vectors(QTestState *qts)
+{
+    uint8_t cap = pci_config(qts, CAP_LIST);
+
+    g_assert_cmphex(pci_config(qts, 0), ==, 0x10581af4);
+    while (cap && (pci_config(qts, cap) & 0xff) != CAP_MSIX) {
+        cap = pci_config(qts, cap + 1);
+    }
+    return cap ? (pci_config(qts, cap + 2) & 0x7ff) + 1 : 0;
+}
+
+typedef struct Vectors {
+    const char *path;
+    const char *machine;
+    const char *option;
+    unsigned vectors;
+} Vectors;
+
+static const Vectors vectors[] = {
+    { "default", "pc-q35-10.0", "", 2 },
+    { "machine-type-9.2", "pc-q35-9.2", "", 0 },
+    { "none", "pc-q35-10.0", ",vectors=0", 0 },
+    { "one", "pc-q35-10.0", ",vectors=1", 1 },
+    { "more", "pc-q35-10.0", ",vectors=5", 5 },
+    { "more-on-machine-type-9.2", "pc-q35-9.2", ",vectors=5", 5 },
+};
+
+static void msix(const void *data)
+{
+    const Vectors *test = data;
+    QTestState *qts = qtest_initf("-machine %s" VM ",addr=05%s", test->machine,
+                                  test->option);
+
+    g_assert_cmpuint(msix_vectors(qts), ==, test->vectors);
+    g_assert_cmpuint(get_uint(qts, "vectors"), ==, test->vectors);
+    qtest_quit(qts);
+}
+
+/* --- what device-list-properties says ------------------------------------ */
+
+/* Call @fn with what is said of each property. */
+static void foreach_property(void (*fn)(const QDict *property))
+{
+    QTestState *qts = qtest_init("-machine none");
+    QDict *rsp = qtest_qmp(qts, "{ 'execute': 'device-list-properties',"
+                           "  'arguments': { 'typename': 'virtio-mem-pci' } }");
+    const QListEntry *entry;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(rsp, "return"), entry) {
+        fn(qobject_to(QDict, qlist_entry_obj(entry)));
+    }
+    qobject_unref(rsp);
+    qtest_quit(qts);
+}
+
+static unsigned found;
+
+static void check_vectors(const QDict *property)
+{
+    if (g_str_equal(qdict_get_str(property, "name"), "vectors")) {
+        /* "Unspecified", as it is with QEMU's own device. */
+        g_assert_cmphex(qdict_get_int(property, "default-value"), ==,
+                        UINT32_MAX);
+        found++;
+    }
+}
+
+static void list_vectors(void)
+{
+    found = 0;
+    foreach_property(check_vectors);
+    g_assert_cmpuint(found, ==, 1);
+}
+
+static const char *const described[] = {
+    "block-size", "memaddr", "memdev", "node", "prealloc", "prealloc-threads",
+    "requested-size", "size", "unplugged-inaccessible", "vectors",
+    "x-early-migration", NULL
+};
+
+static void check_description(const QDict *property)
+{
+    if (g_strv_contains(described, qdict_get_str(property, "name"))) {
+        const char *text = qdict_get_try_str(property, "description");
+
+        /* More than the type. */
+        g_test_message("%s: %s", qdict_get_str(property, "name"), text);
+        g_assert_nonnull(text);
+        g_assert_nonnull(strchr(text, ' '));
+        found++;
+    }
+}
+
+static void list_descriptions(void)
+{
+    found = 0;
+    foreach_property(check_description);
+    g_assert_cmpuint(found, ==, ARRAY_SIZE(described) - 1);
+}
+
+/* --- once the device exists ---------------------------------------------- */
 
 static void fixed_once_realized(void)
 {
@@ -182,7 +314,7 @@ static void resize_error(const void *data)
                      " -object memory-backend-ram,id=m1,size=128M"
                      " -device pc-dimm,id=dimm0,memdev=m1"
                      " -device virtio-rng-pci,id=rng0"
-                     BACKEND DEVICE ",size=256M");
+                     BACKEND DEVICE ",block-size=2M,size=256M");
     request = g_strdup_printf("{ 'execute': 'memory-device-resize',"
                               " 'arguments': { 'id': '%s', 'size': %s } }",
                               test->id, test->size);
@@ -396,6 +528,11 @@ static void refused_hotplug_leaves_nothing(void)
                            " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
                            "   'memdev': 'mem0', 'requested-size': 1 } }"),
                  "GenericError", "'requested-size' must be a multiple");
+    assert_error(qtest_qmp(qts, "{ 'execute': 'device_add', 'arguments':"
+                           " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
+                           "   'memdev': 'mem0', 'requested-size': 0,"
+                           "   'size': 268435456 } }"),
+                 "GenericError", "both set the requested size at start, and differ");
     g_assert_cmpuint(count_memory_devices(qts), ==, 0);
     qtest_qmp_assert_success(qts, "{ 'execute': 'device_add', 'arguments':"
                              " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
@@ -411,6 +548,16 @@ int main(int argc, char **argv)
     qtest_add_func("virtio-mem/properties/defaults", defaults);
     qtest_add_func("virtio-mem/properties/smallest-block-size",
                    smallest_block_size);
+    qtest_add_func("virtio-mem/properties/size-given-twice", size_given_twice);
+    qtest_add_func("virtio-mem/properties/list/vectors", list_vectors);
+    qtest_add_func("virtio-mem/properties/list/descriptions",
+                   list_descriptions);
+    for (int i = 0; i < ARRAY_SIZE(vectors); i++) {
+        g_autofree char *path = g_strdup_printf("virtio-mem/vectors/%s",
+                                                vectors[i].path);
+
+        qtest_add_data_func(path, &vectors[i], msix);
+    }
     qtest_add_func("virtio-mem/properties/fixed-once-realized",
                    fixed_once_realized);
     for (int i = 0; i < ARRAY_SIZE(machine_defaults); i++) {

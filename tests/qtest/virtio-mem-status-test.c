@@ -77,6 +77,24 @@ static unsigned count_events(void)
     return count;
 }
 
+static void assert_monitor_has(const char *text)
+{
+    g_autofree char *answer = qtest_hmp(global_qtest, "info memory-devices");
+
+    g_test_message("%s", answer);
+    g_assert_nonnull(strstr(answer, text));
+}
+
+static void stop(void)
+{
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'stop' }");
+}
+
+static void cont(void)
+{
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'cont' }");
+}
+
 /* A VM that runs, with a driver, and tells of resizes. */
 static Side *telling(void)
 {
@@ -142,8 +160,8 @@ static void driver_features(void)
     assert_status("blocked", "driver-features");
     vdev->bus->set_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE |
                           VIRTIO_CONFIG_S_DRIVER);
-    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'stop' }");
-    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'cont' }");
+    stop();
+    cont();
     assert_status("blocked", "driver-features");
     restart_driver(side);
     assert_told("resizing", NULL);
@@ -203,6 +221,117 @@ static void host_memory(void)
     assert_told("settled", NULL);
     leave(side);
     close(fd);
+}
+
+/* --- a VM that does not run ----------------------------------------------- */
+
+/* How many events there are; none of them is of a resize that is blocked. */
+static unsigned count_calm_events(void)
+{
+    unsigned count = 0;
+    QDict *event;
+
+    clock_step(SECOND);
+    settle();
+    while ((event = qtest_qmp_event_ref(global_qtest,
+                                        "MEMORY_DEVICE_RESIZE_STATUS"))) {
+        const QDict *data = qdict_get_qdict(event, "data");
+
+        g_assert_cmpstr(qdict_get_str(data, "status"), !=, "blocked");
+        g_assert_false(qdict_haskey(data, "reason"));
+        qobject_unref(event);
+        count++;
+    }
+    return count;
+}
+
+static void paused(void)
+{
+    Side *side = telling();
+
+    resize(8 * BLOCK);
+    plug(&side->mem, 0, 4);
+    assert_told("resizing", NULL);
+    stop();
+    assert_told("paused", NULL);
+    assert_monitor_has("  status: paused, 8 MiB of 16 MiB\r\n");
+    resize(16 * BLOCK);
+    assert_status("paused", NULL);
+    qtest_system_reset(global_qtest);
+    assert_status("paused", NULL);
+    g_assert_cmpuint(count_calm_events(), ==, 0);
+
+    /* What is requested is there: also while nothing runs, that is all. */
+    resize(0);
+    assert_status("settled", NULL);
+    cont();
+    assert_told("settled", NULL);
+    stop();
+    g_assert_cmpuint(count_calm_events(), ==, 0);
+    resize(8 * BLOCK);
+    assert_told("paused", NULL);
+    cont();
+    assert_told("blocked", "no-driver");
+    leave(side);
+}
+
+static void paused_from_the_start(void)
+{
+    Side *side = boot(NEW, MEMORY, EVENTS ",requested-size=64M", "-S");
+
+    assert_status("paused", NULL);
+    g_assert_cmpuint(count_calm_events(), ==, 0);
+    cont();
+    assert_told("blocked", "no-driver");
+    look_at_device(side);
+    restart_driver(side);
+    assert_told("resizing", NULL);
+    leave(side);
+}
+
+/*
+ * The stream has the driver's state, but who is not running yet does not say
+ * so; as libvirt starts a destination.
+ */
+static void paused_destination(const char *machine, unsigned plugged)
+{
+    g_autofree char *path = temporary_file();
+    Side *from = boot_driver(machine, MEMORY, EVENTS, ""), *to;
+    const bool all = plugged == 8;
+
+    resize(8 * BLOCK);
+    plug(&from->mem, 0, plugged);
+    assert_told(all ? "settled" : "resizing", NULL);
+    stop();
+    save(from, path);
+    assert_status(all ? "settled" : "paused", NULL);
+    g_assert_cmpuint(count_calm_events(), ==, !all);
+
+    to = destination(machine, EVENTS, "-S");
+    assert_status("settled", NULL);
+    load(to, path);
+    assert_status(all ? "settled" : "paused", NULL);
+    g_assert_cmpuint(count_calm_events(), <=, 1);
+    cont();
+    if (all) {
+        assert_status("settled", NULL);
+        g_assert_cmpuint(count_calm_events(), ==, 0);
+    } else {
+        assert_told("resizing", NULL);
+        clock_step(5 * SECOND);
+        assert_told("blocked", "guest");
+    }
+    leave(to);
+    leave(from);
+    unlink(path);
+}
+
+static void paused_destinations(void)
+{
+    paused_destination(NEW, 4);
+    paused_destination(NEW, 8);
+    paused_destination(OLD, 4);
+    paused_destination(OLD, 8);
 }
 
 /* Another VM, and another clock: what matters is what is so here. */
@@ -289,14 +418,6 @@ static void assert_counts(const QDict *requests, const char *type, int ack,
     g_assert_cmpint(qdict_get_int(counts, "error"), ==, error);
 }
 
-static void assert_monitor_has(const char *text)
-{
-    g_autofree char *answer = qtest_hmp(global_qtest, "info memory-devices");
-
-    g_test_message("%s", answer);
-    g_assert_nonnull(strstr(answer, text));
-}
-
 static void counters(void)
 {
     Side *side = telling();
@@ -364,6 +485,11 @@ int main(int argc, char **argv)
     qtest_add_func("virtio-mem/status/guest", guest);
     qtest_add_func("virtio-mem/status/migration", migration);
     qtest_add_func("virtio-mem/status/host-memory", host_memory);
+    qtest_add_func("virtio-mem/status/paused", paused);
+    qtest_add_func("virtio-mem/status/paused-from-the-start",
+                   paused_from_the_start);
+    qtest_add_func("virtio-mem/status/paused-destination",
+                   paused_destinations);
     qtest_add_func("virtio-mem/status/after-a-migration", after_a_migration);
     qtest_add_func("virtio-mem/status/events-are-asked-for",
                    events_are_asked_for);

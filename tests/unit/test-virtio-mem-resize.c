@@ -11,7 +11,7 @@
 #define GiB (1024 * MiB)
 #define PATIENCE VIRTIO_MEM_RESIZE_PATIENCE_MS
 
-typedef enum What { SIZES, DRIVER, ANSWER, TICK } What;
+typedef enum What { SIZES, DRIVER, ANSWER, VM, TICK } What;
 
 typedef struct Event {
     int64_t at;                     /* ms */
@@ -25,6 +25,7 @@ typedef struct Event {
 
 #define SETTLED VIRTIO_MEM_RESIZE_SETTLED, VIRTIO_MEM_RESIZE_NO_REASON
 #define RESIZING VIRTIO_MEM_RESIZE_RESIZING, VIRTIO_MEM_RESIZE_NO_REASON
+#define PAUSED VIRTIO_MEM_RESIZE_PAUSED, VIRTIO_MEM_RESIZE_NO_REASON
 #define BLOCKED(why) VIRTIO_MEM_RESIZE_BLOCKED, VIRTIO_MEM_RESIZE_##why
 #define RUNS VIRTIO_MEM_RESIZE_DRIVER_RUNS
 #define NONE VIRTIO_MEM_RESIZE_DRIVER_NONE
@@ -95,12 +96,61 @@ static const Case cases[] = {
         { 40, ANSWER, VIRTIO_MEM_RESIZE_MIGRATION, 0, BLOCKED(MIGRATION), 30 },
         { 50, DRIVER, NONE, 0, BLOCKED(NO_DRIVER), 30 },
         { 60, DRIVER, RUNS, 0, RESIZING, 60 } } },
+    { "listener-and-discard-have-reasons-of-their-own", {
+        { 10, DRIVER, RUNS, 0, SETTLED, 0 },
+        { 20, SIZES, 4 * MiB, 0, RESIZING, 20 },
+        { 30, ANSWER, VIRTIO_MEM_RESIZE_LISTENER, 0, BLOCKED(LISTENER), 30 },
+        { 60000, TICK, 0, 0, BLOCKED(LISTENER), 30 },
+        { 60010, ANSWER, 0, 0, RESIZING, 60010 },
+        { 60020, SIZES, 4 * MiB, 4 * MiB, SETTLED, 60020 },
+        { 60030, SIZES, 0, 4 * MiB, RESIZING, 60030 },
+        { 60040, ANSWER, VIRTIO_MEM_RESIZE_HOST_DISCARD, 0,
+          BLOCKED(HOST_DISCARD), 60040 },
+        { 60050, SIZES, 0, 0, SETTLED, 60050 } } },
     { "waiting-ends-when-another-size-is-there", {
         { 10, DRIVER, RUNS, 0, SETTLED, 0 },
         { 20, SIZES, 4 * MiB, 0, RESIZING, 20 },
         { 30, ANSWER, VIRTIO_MEM_RESIZE_HOST_MEMORY, 0, BLOCKED(HOST_MEMORY),
           30 },
         { 40, SIZES, 0, 0, SETTLED, 40 } } },
+    { "paused-and-then-on", {
+        { 10, DRIVER, RUNS, 0, SETTLED, 0 },
+        { 20, SIZES, 4 * MiB, 0, RESIZING, 20 },
+        { 30, VM, false, 0, PAUSED, 30 },
+        { 30, SIZES, 4 * MiB, 2 * MiB, PAUSED, 30 },
+        { 30, SIZES, 8 * MiB, 2 * MiB, PAUSED, 30 },
+        { 40, VM, true, 0, RESIZING, 40 },
+        { 29 + PATIENCE, TICK, 0, 0, RESIZING, 40 },
+        { 30 + PATIENCE, TICK, 0, 0, BLOCKED(GUEST), 30 + PATIENCE } } },
+    { "paused-has-patience-with-everybody", {
+        { 10, VM, false, 0, SETTLED, 0 },
+        { 20, SIZES, 4 * MiB, 0, PAUSED, 20 },
+        { 30, DRIVER, REFUSED, 0, PAUSED, 20 },
+        { 40, DRIVER, RUNS, 0, PAUSED, 20 },
+        { 50, ANSWER, VIRTIO_MEM_RESIZE_MIGRATION, 0, PAUSED, 20 },
+        { 60, ANSWER, 0, 0, PAUSED, 20 },
+        { 90000, TICK, 0, 0, PAUSED, 20 },
+        { 90000, DRIVER, NONE, 0, PAUSED, 20 },
+        { 90000, VM, true, 0, BLOCKED(NO_DRIVER), 90000 } } },
+    { "paused-does-not-end-what-blocks", {
+        { 10, DRIVER, RUNS, 0, SETTLED, 0 },
+        { 20, SIZES, 4 * MiB, 0, RESIZING, 20 },
+        { 9000, TICK, 0, 0, BLOCKED(GUEST), 9000 },
+        { 9010, VM, false, 0, PAUSED, 9010 },
+        { 9010, VM, true, 0, BLOCKED(GUEST), 9010 },
+        { 9020, ANSWER, VIRTIO_MEM_RESIZE_MIGRATION, 0, BLOCKED(MIGRATION),
+          9010 },
+        { 9030, VM, false, 0, PAUSED, 9030 },
+        { 9040, VM, true, 0, BLOCKED(MIGRATION), 9040 } } },
+    { "settled-while-paused-is-settled", {
+        { 10, DRIVER, RUNS, 0, SETTLED, 0 },
+        { 20, SIZES, 4 * MiB, 0, RESIZING, 20 },
+        { 30, SIZES, 4 * MiB, 4 * MiB, SETTLED, 30 },
+        { 40, VM, false, 0, SETTLED, 30 },
+        { 50, DRIVER, NONE, 0, SETTLED, 30 },
+        { 60, SIZES, 8 * MiB, 4 * MiB, PAUSED, 60 },
+        { 70, SIZES, 4 * MiB, 4 * MiB, SETTLED, 70 },
+        { 80, VM, true, 0, SETTLED, 70 } } },
 };
 
 static bool happen(VirtIOMEMResize *r, const Event *e)
@@ -112,6 +162,8 @@ static bool happen(VirtIOMEMResize *r, const Event *e)
         return virtio_mem_resize_driver(r, e->at, e->a);
     case ANSWER:
         return virtio_mem_resize_answered(r, e->at, e->a);
+    case VM:
+        return virtio_mem_resize_vm(r, e->at, e->a);
     default:
         return virtio_mem_resize_tick(r, e->at);
     }
@@ -151,6 +203,12 @@ static void test_deadline(void)
     g_assert_true(virtio_mem_resize_tick(&r, 100 + PATIENCE));
     g_assert_cmpint(r.reason, ==, VIRTIO_MEM_RESIZE_GUEST);
     g_assert_cmpint(virtio_mem_resize_deadline(&r), ==, -1);
+    /* While the VM does not run there is no patience that could end. */
+    virtio_mem_resize_sizes(&r, 6000, GiB, 2 * MiB);
+    virtio_mem_resize_vm(&r, 6001, false);
+    g_assert_cmpint(virtio_mem_resize_deadline(&r), ==, -1);
+    virtio_mem_resize_vm(&r, 6001, true);
+    g_assert_cmpint(virtio_mem_resize_deadline(&r), ==, 6000 + PATIENCE);
 }
 
 /* 512 MiB a second, told ten times a second; then half of it. */
@@ -189,6 +247,12 @@ static void test_rate(void)
     virtio_mem_resize_answered(&r, now + 1000, VIRTIO_MEM_RESIZE_MIGRATION);
     g_assert_cmpuint(virtio_mem_resize_rate(&r, now + 1000), ==, 0);
     g_assert_cmpint(virtio_mem_resize_eta(&r, now + 1000), ==, -1);
+    virtio_mem_resize_answered(&r, now + 1000, VIRTIO_MEM_RESIZE_NO_REASON);
+    virtio_mem_resize_sizes(&r, now + 2000, 0, plugged - 2 * GiB);
+    g_assert_cmpuint(virtio_mem_resize_rate(&r, now + 2000), ==, GiB);
+    virtio_mem_resize_vm(&r, now + 2000, false);
+    g_assert_cmpuint(virtio_mem_resize_rate(&r, now + 2000), ==, 0);
+    g_assert_cmpint(virtio_mem_resize_eta(&r, now + 2000), ==, -1);
 }
 
 static void test_extremes(void)

@@ -5,8 +5,8 @@ import signal
 import time
 import unittest
 
-from support import (BLOCKED, CONNECTION, DONE, PARTLY, REFUSED, Clock, GiB,
-                     MiB, PeerCase, device, start)
+from support import (BLOCKED, CONNECTION, DONE, PARTLY, PAUSED, REFUSED, Clock,
+                     GiB, MiB, PeerCase, device, start)
 
 
 class Resize(PeerCase):
@@ -140,6 +140,8 @@ class Wait(PeerCase):
                              ("driver-features", "lacks a feature"),
                              ("migration", "a migration is running"),
                              ("host-memory", "the host is short of memory"),
+                             ("host-discard", "could not take memory back"),
+                             ("listener", "another device of the VM"),
                              ("guest", "has not brought online"),
                              ("moon-phase", "moon-phase")):
             with self.subTest(reason=reason):
@@ -154,8 +156,15 @@ class Wait(PeerCase):
                              ("postmigrate", "has been migrated away")):
             with self.subTest(status=status):
                 peer = self.guest(0, query_status={"status": status})
-                self.check(self.wait("4G", "--timeout", "1"), BLOCKED, text)
+                self.check(self.wait("4G", "--timeout", "1"), PAUSED, text)
                 peer.close()
+
+    def test_a_vm_that_is_paused_halfway(self):
+        self.guest(GiB, state={"status": "paused", "since": 0},
+                   query_status={"status": "inmigrate"})
+        self.check(self.wait("4G", "--timeout", "1"), PAUSED,
+                   "25%, 1 GiB of 4 GiB, paused\n",
+                   "vm0 has 1 GiB, not 4 GiB", "does not run (inmigrate)")
 
     def test_somebody_else_wants_another_size(self):
         peer = self.guest(GiB)

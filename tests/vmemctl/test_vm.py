@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from support import (BLOCKED, CONNECTION, DONE, REFUSED, ROOT, TIME, Clock,
+from support import (CONNECTION, DONE, PAUSED, REFUSED, ROOT, TIME, Clock,
                      GiB, MiB, run, start)
 
 sys.path.insert(0, str(ROOT / "tests" / "guest"))
@@ -65,9 +65,11 @@ class Linux(GuestCase):
 
     def test_a_paused_vm(self):
         self.vm.cmd("stop")
-        said = self.vmemctl(BLOCKED, "resize", "vm0", "1G", "--wait",
+        said = self.vmemctl(PAUSED, "resize", "vm0", "1G", "--wait",
                             "--timeout", "1")
+        self.assertIn("0%, 0 B of 1 GiB, paused\n", said)
         self.assertIn("does not run (paused)", said)
+        self.assertIn("paused", self.vmemctl(DONE, "list"))
         self.vm.cmd("cont")
         self.vmemctl(DONE, "resize", "vm0", "1G", "--wait")
 

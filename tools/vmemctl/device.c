@@ -211,6 +211,8 @@ static const char *explain(const char *reason)
                              " device requires" },
         { "migration", "a migration is running" },
         { "host-memory", "the host is short of memory" },
+        { "host-discard", "the host could not take memory back" },
+        { "listener", "another device of the VM could not take the memory" },
         { "guest", "the guest cannot free, or has not brought online, more"
                    " memory" },
     };
@@ -240,10 +242,11 @@ static char *vm_state(Qmp *qmp)
            g_strdup_printf("the VM does not run (%s)", status);
 }
 
-char *device_why(Qmp *qmp, const Device *device)
+char *device_why(Qmp *qmp, const Device *device, bool *paused)
 {
     char *state = vm_state(qmp);
 
+    *paused = state != NULL;
     if (state) {
         return state;
     }

@@ -34,7 +34,11 @@ bool device_resize(Qmp *qmp, const char *id, uint64_t size, GError **errp);
 /* What QEMU says of the resize ("blocked: guest"), or NULL. */
 char *device_state(const Device *device);
 
-/* In words, why the device has not the requested size. */
-char *device_why(Qmp *qmp, const Device *device);
+/*
+ * In words, why the device has not the requested size.
+ *
+ * @paused: set if that is so because the VM does not run, whatever else is so
+ */
+char *device_why(Qmp *qmp, const Device *device, bool *paused);
 
 #endif

@@ -28,6 +28,7 @@ enum {
     EXIT_REFUSED = 2,
     EXIT_PARTLY = 3,
     EXIT_BLOCKED = 4,
+    EXIT_PAUSED = 5,
 };
 
 #endif

@@ -84,8 +84,12 @@ static int settled(Follower *follower)
     return EXIT_SETTLED;
 }
 
-/* It has not come to its end: say how far it is, and why. */
-static int unsettled(Follower *follower, const char *why)
+/*
+ * It has not come to its end: say how far it is, and why.
+ *
+ * @paused: as the VM does not run, which is nobody's fault
+ */
+static int unsettled(Follower *follower, const char *why, bool paused)
 {
     const Progress *progress = &follower->progress;
     g_autofree char *size = text_size(progress->size);
@@ -96,7 +100,7 @@ static int unsettled(Follower *follower, const char *why)
     fprintf(stderr, "vmemctl: %s %s %s, not %s, after %.1f s: %s\n",
             progress->id, partly ? "has" : "made no progress and has", size,
             target, seconds_since(follower->began), why);
-    return partly ? EXIT_PARTLY : EXIT_BLOCKED;
+    return paused ? EXIT_PAUSED : partly ? EXIT_PARTLY : EXIT_BLOCKED;
 }
 
 /* Whether it is time to end although the device is not there yet. */
@@ -131,14 +135,16 @@ static int look(Follower *follower, Qmp *qmp, const Options *options,
 
         why = g_strdup_printf("somebody else has requested %s"
                               " meanwhile", other);
-        return unsettled(follower, why);
+        return unsettled(follower, why, false);
     }
     if (device->size == follower->progress.target) {
         return settled(follower);
     }
     if (enough(follower, options)) {
-        why = device_why(qmp, device);
-        return unsettled(follower, why);
+        bool paused;
+
+        why = device_why(qmp, device, &paused);
+        return unsettled(follower, why, paused);
     }
     return -1;
 }
@@ -175,7 +181,7 @@ int follow(Qmp *qmp, const Options *options, uint64_t start, uint64_t target,
     } while (status < 0 && !error && !signals_interrupted());
     if (signals_interrupted() && (status < 0 || error)) {
         return unsettled(&follower, "you ended the waiting; the resize"
-                         " goes on");
+                         " goes on", false);
     }
     if (error) {
         end_bar(&follower);

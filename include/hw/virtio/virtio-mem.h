@@ -61,9 +61,10 @@ struct VirtIOMEM {
  * @name: how the user called the value, for messages: a property or argument
  * @size: bytes, multiple of the block size, at most the size of memdev
  *
- * Before realize, sets the first requested size, which realize checks. After,
- * the usable region grows if need be and the guest is notified, even when the
- * size is the one already requested (VIRTIO 1.2, 5.15.4 allows that).
+ * Before realize, sets the first requested size, which realize checks; fails
+ * when a property of another name has set it to another value. After, the
+ * usable region grows if need be and the guest is notified, even when the size
+ * is the one already requested (VIRTIO 1.2, 5.15.4 allows that).
  *
  * Fails, with nothing changed, when @size is not allowed or when an unplug of
  * the device is pending.

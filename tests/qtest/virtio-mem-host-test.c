@@ -1,0 +1,175 @@
+/*
+ * virtio-mem: a QEMU that is kept in a sandbox, or to a node of the host
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "virtio-mem-sides.h"
+
+/* As libvirt starts QEMU. */
+#define SANDBOX " -sandbox on,obsolete=deny,elevateprivileges=deny," \
+                "spawn=deny,resourcecontrol=deny"
+#define ANONYMOUS " -object memory-backend-ram,id=mem0,size=16G,reserve=off"
+#define MEMFD " -object memory-backend-memfd,id=mem0,size=16G,reserve=off"
+#define PLUGGED (256 * MiB)     /* enough for several threads */
+
+/* Was QEMU built without what @args need, as it then says? Skip. */
+static bool built_without(const char *args, const char *without)
+{
+    g_autofree char *command = g_strdup_printf(
+        "sh -c 'echo quit | timeout 60 %s -nodefaults -no-user-config"
+        " -display none -machine none -accel qtest -monitor stdio %s 2>&1'",
+        getenv("QTEST_QEMU_BINARY"), args);
+    g_autofree char *output = NULL;
+    int status;
+
+    g_assert_true(g_spawn_command_line_sync(command, &output, NULL, &status,
+                                            NULL));
+    if (strstr(output, without)) {
+        g_test_skip(without);
+        return true;
+    }
+    return false;
+}
+
+/* Plug a large range, and unplug it, each by one request. */
+static void plug_and_unplug(Side *side, void (*look)(void))
+{
+    QVirtioMEM *mem = &side->mem;
+    const uint16_t nb_blocks = PLUGGED / BLOCK;
+
+    resize(PLUGGED);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 0, nb_blocks), ==,
+                     VIRTIO_MEM_RESP_ACK);
+    g_assert_cmpuint(queried_size(), ==, PLUGGED);
+    look();
+    resize(0);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_UNPLUG, 0, nb_blocks), ==,
+                     VIRTIO_MEM_RESP_ACK);
+    g_assert_cmpuint(queried_size(), ==, 0);
+}
+
+static char *file_of_qemu(const char *name)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/%s",
+                                            (int)qtest_pid(global_qtest), name);
+    char *text = NULL;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    return text;
+}
+
+static void assert_populated(void)
+{
+    g_autofree char *status = file_of_qemu("status");
+    const char *rss = strstr(status, "VmRSS:");
+
+    g_assert_nonnull(rss);
+    g_assert_cmpuint(g_ascii_strtoull(rss + strlen("VmRSS:"), NULL, 10), >=,
+                     PLUGGED / 1024);
+}
+
+/* A filter is at work, and everything was populated nevertheless. */
+static void assert_confined(void)
+{
+    g_autofree char *status = file_of_qemu("status");
+
+    g_assert_nonnull(strstr(status, "\nSeccomp:\t2\n"));
+    assert_populated();
+}
+
+/* One that this program, and so QEMU, may run on. */
+static unsigned first_cpu(void)
+{
+    cpu_set_t allowed;
+    unsigned cpu = 0;
+
+    g_assert_cmpint(sched_getaffinity(0, sizeof(allowed), &allowed), ==, 0);
+    while (!CPU_ISSET(cpu, &allowed)) {
+        cpu++;
+    }
+    return cpu;
+}
+
+/* A sanitizer looks for leaks from a new process, which the sandbox denies. */
+static void forgo_leaks(void)
+{
+    const char *options = getenv("ASAN_OPTIONS");
+
+    if (options) {
+        g_autofree char *more = g_strconcat(options, ":detect_leaks=0", NULL);
+
+        g_setenv("ASAN_OPTIONS", more, true);
+    }
+}
+
+/*
+ * The filter ends QEMU at some system calls and makes others fail, in threads
+ * that are made later too.
+ */
+static void sandbox(const void *data)
+{
+    g_autofree char *asan = g_strdup(getenv("ASAN_OPTIONS"));
+    g_autofree char *context = g_strdup_printf(
+        MEMFD ",prealloc-context=tc -object thread-context,id=tc,"
+        "cpu-affinity=%u", first_cpu());
+    const char *const memory[] = {
+        ANONYMOUS, MEMFD, MEMFD ",share=off", context,
+    };
+
+    if (built_without(SANDBOX, "-sandbox support is not enabled")) {
+        return;
+    }
+    forgo_leaks();
+    for (int i = 0; i < ARRAY_SIZE(memory); i++) {
+        Side *side = boot_driver(NEW, memory[i],
+                                 ",prealloc=on,prealloc-threads=4", SANDBOX);
+
+        plug_and_unplug(side, assert_confined);
+        leave(side);
+    }
+    if (asan) {
+        g_setenv("ASAN_OPTIONS", asan, true);
+    }
+}
+
+/* Some mapping is bound to the node and has pages, which are there. */
+static void assert_bound(void)
+{
+    g_autofree char *maps = file_of_qemu("numa_maps");
+    g_auto(GStrv) lines = g_strsplit(maps, "\n", -1);
+    unsigned bound = 0;
+
+    for (char **line = lines; *line; line++) {
+        bound += strstr(*line, " bind:0 ") && strstr(*line, " N0=");
+    }
+    g_assert_cmpuint(bound, >, 0);
+    assert_populated();
+}
+
+static void host_nodes(const void *data)
+{
+    static const char *const memory[] = { ANONYMOUS, MEMFD };
+    static const char bind[] = ",host-nodes=0,policy=bind";
+
+    if (built_without(ANONYMOUS ",host-nodes=0,policy=bind",
+                      "NUMA node binding are not supported by this QEMU")) {
+        return;
+    }
+    for (int i = 0; i < ARRAY_SIZE(memory); i++) {
+        g_autofree char *bound = g_strconcat(memory[i], bind, NULL);
+        Side *side = boot_driver(NEW, bound, ",prealloc=on", "");
+
+        plug_and_unplug(side, assert_bound);
+        leave(side);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_data_func("virtio-mem/host/sandbox", NULL, sandbox);
+    qtest_add_data_func("virtio-mem/host/nodes", NULL, host_nodes);
+    return g_test_run();
+}
