@@ -23,6 +23,8 @@
 
 #define PAGES 16            /* of buffers */
 #define PAGE 4096
+#define SERIES 64           /* as many as a ring of 128 descriptors holds */
+#define SLOT 64
 #define PACKED_AVAIL (1 << 7)
 #define INDIRECT FEATURE(RING_F_INDIRECT_DESC)
 #define EVENT_IDX FEATURE(RING_F_EVENT_IDX)
@@ -37,8 +39,17 @@ typedef struct Hostile {
     uint64_t places[64];        /* of targets[] */
     uint64_t features;
     bool may_go;                /* what is done may remove a device */
-    unsigned deeds, stops, removals;
+    unsigned deeds, answered, stops, removals;
+    uint8_t slots[SERIES * SLOT];
 } Hostile;
+
+static void command(const char *text)
+{
+    g_autofree char *line = g_strdup_printf("{ 'execute': '%s' }", text);
+
+    qobject_unref(qtest_qmp(global_qtest, "%p",
+                            qobject_from_json(line, &error_abort)));
+}
 
 static unsigned below(Hostile *h, unsigned end)
 {
@@ -74,7 +85,7 @@ static uint64_t any_addr(Hostile *h)
     case 0:
         return h->vm->region + below(h, 4 * BLOCK);
     case 1:
-        return h->vm->region + (any_bits(h) % REGION);
+        return h->vm->region + (any_bits(h) % WORLD_REGION);
     case 2:
         return h->vm->pci->bar.addr + below(h, 4 * PAGE);
     case 3:
@@ -156,31 +167,87 @@ static void any_packed_chain(Hostile *h)
     h->vm->mem.vdev->bus->virtqueue_kick(h->vm->mem.vdev, h->vm->mem.vq);
 }
 
-/* Requests that want the same for adjacent blocks, at one kick. */
+/* A device that has stopped would let nothing be tried any more. */
+static void revive(Hostile *h)
+{
+    QPCIDevice *pci = h->vm->pci->pdev;
+
+    qpci_config_writew(pci, PCI_COMMAND, PCI_COMMAND_MEMORY |
+                                         PCI_COMMAND_MASTER);
+    world_start_queue(h->vm, h->vm->mem.vq, h->features);
+}
+
+/* One of many requests, few of which are big. */
+static void any_quick_request(Hostile *h, struct virtio_mem_req *req)
+{
+    req->type = cpu_to_le16(below(h, 32) ? below(h, 4) : any_bits(h));
+    req->u.plug.addr = cpu_to_le64(h->vm->region + below(h, 16) * BLOCK);
+    req->u.plug.nb_blocks = cpu_to_le16(below(h, 16) ? 1 : 4);
+}
+
+/*
+ * A ring full of requests at one kick. They may want the same for adjacent
+ * blocks. One or none of the addresses leads somewhere else: the device would
+ * stop before it comes to another one.
+ */
 static void any_series(Hostile *h)
 {
-    const QVirtQueue *vq = h->vm->mem.vq;
-    const uint16_t index = readw(vq->avail + 2);
-    const unsigned nb = 2 + below(h, 7), aimed = below(h, nb);
-    const uint16_t count = below(h, 4) ? 1 : 4;
-    const struct virtio_mem_req like = {
-        .type = cpu_to_le16(below(h, 2)),
-        .u.plug.nb_blocks = cpu_to_le16(count),
-    };
+    QVirtioMEM *mem = &h->vm->mem;
+    const uint16_t nb = 2 + below(h, SERIES - 1), aimed = below(h, 2 * nb);
+    const bool adjacent = below(h, 2), request = below(h, 4) == 0;
+    const uint16_t type = below(h, 2);
+    struct vring_desc table[2 * SERIES];
+    uint16_t ring[SERIES], index, used;
 
-    for (unsigned i = 0; i < nb; i++) {
-        const uint64_t slot = h->buffers + i * PAGE;
-        struct virtio_mem_req req = like;
-
-        req.u.plug.addr = cpu_to_le64(h->vm->region + i * count * BLOCK);
-        qtest_memwrite(global_qtest, slot, &req, sizeof(req));
-        put_desc(vq->desc, 2 * i, slot, 24, VRING_DESC_F_NEXT, 2 * i + 1);
-        put_desc(vq->desc, 2 * i + 1, i == aimed ? any_addr(h) : slot + 64, 10,
-                 VRING_DESC_F_WRITE, 2 * i + 2);
-        writew(vq->avail + 4 + 2 * ((index + i) % vq->size), 2 * i);
+    if (below(h, 8) && needs_reset(mem)) {
+        h->stops++;
+        revive(h);
     }
-    writew(vq->avail + 2, index + nb);
-    h->vm->mem.vdev->bus->virtqueue_kick(h->vm->mem.vdev, h->vm->mem.vq);
+    index = readw(mem->vq->avail + 2);
+    used = used_index(mem);
+    for (unsigned i = 0; i < nb; i++) {
+        const uint64_t slot = h->buffers + i * SLOT;
+        struct virtio_mem_req req = {
+            .type = cpu_to_le16(type),
+            .u.plug.addr = cpu_to_le64(h->vm->region + i * BLOCK),
+            .u.plug.nb_blocks = cpu_to_le16(1),
+        };
+
+        if (!adjacent) {
+            any_quick_request(h, &req);
+        }
+        memcpy(h->slots + i * SLOT, &req, sizeof(req));
+        table[2 * i] = (struct vring_desc) {
+            .addr = cpu_to_le64(i == aimed && request ? any_addr(h) : slot),
+            .len = cpu_to_le32(sizeof(req)),
+            .flags = cpu_to_le16(VRING_DESC_F_NEXT),
+            .next = cpu_to_le16(2 * i + 1),
+        };
+        table[2 * i + 1] = (struct vring_desc) {
+            .addr = cpu_to_le64(i == aimed && !request ? any_addr(h)
+                                                       : slot + SLOT / 2),
+            .len = cpu_to_le32(sizeof(struct virtio_mem_resp)),
+            .flags = cpu_to_le16(VRING_DESC_F_WRITE),
+        };
+        ring[i] = cpu_to_le16(2 * i);
+    }
+    qtest_memwrite(global_qtest, h->buffers, h->slots, nb * SLOT);
+    qtest_memwrite(global_qtest, mem->vq->desc, table, 2 * nb * sizeof(*table));
+    for (unsigned i = 0; i < nb; ) {
+        const unsigned at = (uint16_t)(index + i) % mem->vq->size;
+        const unsigned n = MIN(nb - i, mem->vq->size - at);
+
+        qtest_memwrite(global_qtest, mem->vq->avail + 4 + 2 * at, ring + i,
+                       2 * n);
+        i += n;
+    }
+    writew(mem->vq->avail + 2, index + nb);
+    mem->vdev->bus->virtqueue_kick(mem->vdev, mem->vq);
+    /* By an event it is served a little later. */
+    if (below(h, 4)) {
+        command("query-status");
+    }
+    h->answered += MIN((uint16_t)(used_index(mem) - used), nb);
 }
 
 static void any_index(Hostile *h)
@@ -275,14 +342,6 @@ static void any_interrupt(Hostile *h)
     }
 }
 
-static void command(const char *text)
-{
-    g_autofree char *line = g_strdup_printf("{ 'execute': '%s' }", text);
-
-    qobject_unref(qtest_qmp(global_qtest, "%p",
-                            qobject_from_json(line, &error_abort)));
-}
-
 static void any_resize(Hostile *h)
 {
     const int vm = h->vm - h->world->vm;
@@ -323,27 +382,6 @@ static void any_command(Hostile *h)
     }
 }
 
-/* A device that has stopped would let nothing be tried any more. */
-static void revive(Hostile *h)
-{
-    QVirtioDevice *vdev = h->vm->mem.vdev;
-    QVirtioPCIDevice *dev = h->vm->pci;
-
-    qpci_config_writew(dev->pdev, PCI_COMMAND, PCI_COMMAND_MEMORY |
-                                               PCI_COMMAND_MASTER);
-    vdev->bus->set_status(vdev, 0);
-    vdev->bus->set_status(vdev, 3);
-    vdev->bus->set_features(vdev, h->features);
-    vdev->bus->set_status(vdev, 11);
-    writew(h->vm->mem.vq->avail + 2, 0);
-    writew(h->vm->mem.vq->used + 2, 0);
-    vdev->bus->queue_select(vdev, 0);
-    vdev->bus->set_queue_address(vdev, h->vm->mem.vq);
-    qpci_io_writew(dev->pdev, dev->bar, dev->common_cfg_offset +
-                   COMMON(cfg.queue_enable), 1);
-    vdev->bus->set_status(vdev, 15);
-}
-
 static void any_deed(Hostile *h)
 {
     QVirtioDevice *vdev = h->vm->mem.vdev;
@@ -356,17 +394,17 @@ static void any_deed(Hostile *h)
     case 10 ... 11:
         any_desc(h, any_page(h), below(h, 16), 16);
         break;
-    case 12 ... 22:
+    case 12 ... 19:
         any_request(h);
         break;
-    case 23 ... 34:
+    case 20 ... 28:
         if (h->features & PACKED) {
             any_packed_chain(h);
         } else {
             any_chain(h);
         }
         break;
-    case 35 ... 39:
+    case 29 ... 39:
         any_series(h);
         break;
     case 40 ... 45:
@@ -482,8 +520,9 @@ static void anything_anywhere(const void *options)
     }
     world_restart(h.world);
     world_leave(h.world);
-    g_test_message("%u deeds; the devices stopped %u times, and vm0 was removed"
-                   " %u times", h.deeds, h.stops, h.removals);
+    g_test_message("%u deeds and %u answers to series of requests; the devices"
+                   " were seen to have stopped %u times, and vm0 was removed %u"
+                   " times", h.deeds, h.answered, h.stops, h.removals);
     g_rand_free(h.rand);
 }
 

@@ -18,32 +18,50 @@
 #define MAX_REQUESTS 8
 #define SLOT 256                /* of the buffers of a request */
 #define ANSWERS_MS 100
-#define DRIVER_STATUS 15        /* up to DRIVER_OK */
 
 /* --- what is asked for ---------------------------------------------------- */
 
+/* A kick calls the device, in the middle of the write, or is an event. */
+typedef enum How {
+    CALLED = 1,
+    BY_EVENT = 2,
+} How;
+
 typedef struct Kind {
     const char *name;
+    int how;                    /* is it tried at every place */
+    bool reads;                 /* also where the device only reads */
     Request requests[3];        /* addr: the first block */
     unsigned nb;
     unsigned before;            /* blocks that are plugged, from 0 on */
-    bool prealloc;              /* else: when nothing is to be populated */
+    bool at_once;               /* when nothing is to be populated */
 } Kind;
 
 /* With prealloc=on, eight blocks are left to a thread. */
 static const Kind kinds[] = {
-    { "state", { { VIRTIO_MEM_REQ_STATE, 0, 8 } }, 1, .prealloc = true },
-    { "small-plug", { { VIRTIO_MEM_REQ_PLUG, 0, 1 } }, 1, .prealloc = true },
-    { "big-plug", { { VIRTIO_MEM_REQ_PLUG, 0, 8 } }, 1, .prealloc = true },
-    { "big-unplug", { { VIRTIO_MEM_REQ_UNPLUG, 0, 8 } }, 1, 8,
-      .prealloc = true },
-    { "unplugs-together",
+    { "state", CALLED, true, { { VIRTIO_MEM_REQ_STATE, 0, 8 } }, 1 },
+    { "small-plug", BY_EVENT, false, { { VIRTIO_MEM_REQ_PLUG, 0, 1 } }, 1 },
+    { "big-plug", CALLED | BY_EVENT, true, { { VIRTIO_MEM_REQ_PLUG, 0, 8 } }, 1 },
+    { "big-unplug", BY_EVENT, false, { { VIRTIO_MEM_REQ_UNPLUG, 0, 8 } }, 1, 8 },
+    { "unplugs-together", CALLED, false,
       { { VIRTIO_MEM_REQ_UNPLUG, 0, 3 }, { VIRTIO_MEM_REQ_UNPLUG, 3, 3 },
-        { VIRTIO_MEM_REQ_UNPLUG, 6, 2 } }, 3, 8, .prealloc = true },
-    { "unplug-all", { { VIRTIO_MEM_REQ_UNPLUG_ALL } }, 1, 8, .prealloc = true },
-    { "plugs-together",
+        { VIRTIO_MEM_REQ_UNPLUG, 6, 2 } }, 3, 8 },
+    { "unplug-all", BY_EVENT, false, { { VIRTIO_MEM_REQ_UNPLUG_ALL } }, 1, 8 },
+    { "plugs-together", CALLED | BY_EVENT, false,
       { { VIRTIO_MEM_REQ_PLUG, 0, 1 }, { VIRTIO_MEM_REQ_PLUG, 1, 1 },
-        { VIRTIO_MEM_REQ_PLUG, 2, 1 } }, 3 },
+        { VIRTIO_MEM_REQ_PLUG, 2, 1 } }, 3, .at_once = true },
+};
+
+static const char *options_of(How how, bool at_once)
+{
+    if (at_once) {
+        return how == CALLED ? ",ioeventfd=off" : "";
+    }
+    return how == CALLED ? ",prealloc=on,ioeventfd=off" : ",prealloc=on";
+}
+
+static const char *const how_names[] = {
+    [CALLED] = "called", [BY_EVENT] = "by-event",
 };
 
 /* Behind them in the ring, so that there is something to begin with. */
@@ -109,11 +127,9 @@ static void put_table(uint64_t table, uint64_t slot, uint16_t head)
              sizeof(struct virtio_mem_resp), VRING_DESC_F_WRITE, head + 2);
 }
 
-/* The queue of a device that was reset, with one of its parts elsewhere. */
-static void place_ring(WorldDevice *vm, Place place, uint64_t addr)
+/* The queue with one of its parts elsewhere. */
+static QVirtQueue placed_ring(const QVirtioMEM *mem, Place place, uint64_t addr)
 {
-    QVirtioMEM *mem = &vm->mem;
-    const QVirtioPCIDevice *dev = vm->pci;
     QVirtQueue ring = *mem->vq;
 
     if (place == TABLE) {
@@ -124,26 +140,24 @@ static void place_ring(WorldDevice *vm, Place place, uint64_t addr)
         ring.used = addr - offsetof(struct vring_used, idx);
     } else if (place == USED_ELEMENT) {
         ring.used = addr - offsetof(struct vring_used, ring);
-    } else {
-        return;
     }
-    mem->vdev->bus->set_queue_address(mem->vdev, &ring);
-    qpci_io_writew(dev->pdev, dev->bar, dev->common_cfg_offset +
-                   COMMON(cfg.queue_enable), 1);
+    return ring;
 }
 
 /*
  * Make the requests available at one kick, with what @place says at @addr.
- * Where that keeps what is written, it is given what belongs there.
+ * Where that keeps what is written, it is given what belongs there. Returns the
+ * used index when all is answered.
  */
-static void send_aimed(WorldDevice *vm, const Kind *kind, Place place,
-                       uint64_t addr, bool keeps, uint64_t buffers)
+static uint16_t send_aimed(WorldDevice *vm, const Kind *kind, Place place,
+                           uint64_t addr, bool keeps, uint64_t buffers)
 {
     QVirtioMEM *mem = &vm->mem;
     const QVirtQueue *vq = mem->vq;
     const uint64_t region = vm->region;
     const unsigned nb = kind->nb + ARRAY_SIZE(behind);
     const uint16_t index = readw(vq->avail + 2);
+    const uint16_t used = used_index(mem);
 
     for (unsigned i = 0; i < nb; i++) {
         const Request *request = i < kind->nb ? &kind->requests[i] :
@@ -178,42 +192,34 @@ static void send_aimed(WorldDevice *vm, const Kind *kind, Place place,
         qtest_memwrite(global_qtest, addr, ring, sizeof(ring));
     }
     mem->vdev->bus->virtqueue_kick(mem->vdev, mem->vq);
+    return used + nb;
 }
 
 /*
  * Wait until all is answered, the device has stopped, or some time. Kicks go
  * on, so that one may be waiting while an answer is written.
  */
-static void await_answers(QVirtioMEM *mem, unsigned nb)
+static void await_answers(QVirtioMEM *mem, uint16_t wanted)
 {
     const gint64 end = g_get_monotonic_time() + ANSWERS_MS * 1000;
-    const uint16_t wanted = used_index(mem) + nb;
 
-    do {
+    while (used_index(mem) != wanted && !needs_reset(mem) &&
+           g_get_monotonic_time() < end) {
         mem->vdev->bus->virtqueue_kick(mem->vdev, mem->vq);
         settle();
-    } while (used_index(mem) != wanted && !needs_reset(mem) &&
-             g_get_monotonic_time() < end);
+    }
 }
 
 /* --- all of it ------------------------------------------------------------ */
 
-static void prepare(World *world, const Kind *kind, Place place)
+static void prepare(World *world, const Kind *kind)
 {
     QVirtioMEM *mem = &world->vm[0].mem;
 
-    world_restart(world);
+    world_restart_vm0(world);
     if (kind->before) {
         g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 0, kind->before),
                          ==, VIRTIO_MEM_RESP_ACK);
-    }
-    if (place == INDIRECT_TABLE) {
-        restart(mem, qvirtio_mem_usable_features(mem) |
-                     FEATURE(RING_F_INDIRECT_DESC));
-    } else if (place >= TABLE) {
-        reset_device(mem);
-        qvirtio_set_features(mem->vdev, qvirtio_mem_usable_features(mem));
-        mem->vq = qvirtqueue_setup(mem->vdev, mem->alloc, 0);
     }
 }
 
@@ -233,20 +239,22 @@ static void assert_stopped(World *world, Place place, const Target *target)
 static void try_target(World *world, const Kind *kind, Place place,
                        const Target *target, uint64_t buffers)
 {
-    QVirtioMEM *mem = &world->vm[0].mem;
+    WorldDevice *vm = &world->vm[0];
+    QVirtQueue ring;
     uint64_t addr;
 
     now.kind = kind->name;
     now.place = places[place];
     now.target = target->name;
-    prepare(world, kind, place);
+    prepare(world, kind);
     addr = target_addr(world, target);
-    if (place >= TABLE) {
-        place_ring(&world->vm[0], place, addr);
-        mem->vdev->bus->set_status(mem->vdev, DRIVER_STATUS);
+    ring = placed_ring(&vm->mem, place, addr);
+    if (place >= INDIRECT_TABLE) {
+        world_start_queue(vm, &ring, vm->features |
+                                     FEATURE(RING_F_INDIRECT_DESC));
     }
-    send_aimed(&world->vm[0], kind, place, addr, target->keeps, buffers);
-    await_answers(mem, kind->nb + ARRAY_SIZE(behind));
+    await_answers(&vm->mem, send_aimed(vm, kind, place, addr, target->keeps,
+                                       buffers));
     assert_stopped(world, place, target);
 }
 
@@ -266,6 +274,9 @@ static void aim_at_everything(const void *data)
     now.options = c->options;
     qtest_add_abrt_handler(tell_case, c);
     for (unsigned i = 0; i < nb_targets; i++) {
+        if (targets[i].like_others && !is_written(c->place)) {
+            continue;
+        }
         try_target(world, c->kind, c->place, &targets[i], buffers);
         if (!world_has_device(world)) {
             g_test_message("%s: the guest removed the device",
@@ -280,20 +291,30 @@ static void aim_at_everything(const void *data)
     world_leave(world);
 }
 
-static void add_targets(const char *options, const char *name, bool prealloc)
+/* What a kind does differs where it is answered. */
+static bool is_of_use(const Kind *kind, Place place)
 {
-    for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
-        for (Place place = RESPONSE; place < NB_PLACES; place++) {
-            Case *c = g_new(Case, 1);
-            g_autofree char *path = g_strdup_printf(
-                "virtio-mem/aim/%s/%s/%s", name, kinds[i].name, places[place]);
+    if (place == RESPONSES) {
+        return kind->nb > 1;
+    }
+    if (place == USED_ELEMENT) {
+        return kind == &kinds[0];
+    }
+    return is_written(place) || kind->reads;
+}
 
-            *c = (Case) { options, &kinds[i], place };
-            if (kinds[i].prealloc == prealloc) {
-                qtest_add_data_func_full(path, c, aim_at_everything, g_free);
-            } else {
-                g_free(c);
-            }
+static void add_targets(How how, const Kind *kind)
+{
+    for (Place place = RESPONSE; place < NB_PLACES; place++) {
+        g_autofree char *path = g_strdup_printf(
+            "virtio-mem/aim/%s/%s/%s", how_names[how], kind->name,
+            places[place]);
+        Case *c;
+
+        if (is_of_use(kind, place)) {
+            c = g_new(Case, 1);
+            *c = (Case) { options_of(how, kind->at_once), kind, place };
+            qtest_add_data_func_full(path, c, aim_at_everything, g_free);
         }
     }
 }
@@ -310,7 +331,7 @@ static const struct {
 } messages[] = {
     { "own-notify", 0 },
     { "own-device_status", 0 },
-    { "own-device_status", DRIVER_STATUS },
+    { "own-device_status", WORLD_DRIVER_OK },
     { "own-queue_enable", 1 },
     { "own-queue_select", 0 },
     { "own-msix_config", 0xffff },
@@ -336,7 +357,8 @@ typedef void Interrupt(World *world, const Kind *kind, uint64_t buffers);
 
 static void by_answers(World *world, const Kind *kind, uint64_t buffers)
 {
-    send_aimed(&world->vm[0], kind, NOTHING, 0, false, buffers);
+    await_answers(&world->vm[0].mem, send_aimed(&world->vm[0], kind, NOTHING,
+                                                0, false, buffers));
 }
 
 /* A request that is too short stops the device, of which the driver hears. */
@@ -379,11 +401,11 @@ static void aim_interrupts(const void *data)
         now.kind = c->kind->name;
         now.place = "message";
         now.target = target->name;
-        prepare(world, c->kind, NOTHING);
+        prepare(world, c->kind);
         world_aim_vectors(&world->vm[0], target_addr(world, target),
                           messages[i].data);
         c->interrupt(world, c->kind, buffers);
-        await_answers(&world->vm[0].mem, c->kind->nb + ARRAY_SIZE(behind));
+        settle();
         if (!world_has_device(world)) {
             world_leave(world);
             world = world_boot(c->options);
@@ -394,27 +416,15 @@ static void aim_interrupts(const void *data)
     world_leave(world);
 }
 
-static void add_interrupt(const char *options, const char *name,
-                          const Kind *kind, Interrupt *interrupt,
+static void add_interrupt(How how, const Kind *kind, Interrupt *interrupt,
                           const char *by)
 {
     g_autofree char *path = g_strdup_printf("virtio-mem/aim/%s/%s/interrupt",
-                                            name, by);
+                                            how_names[how], by);
     InterruptCase *c = g_new(InterruptCase, 1);
 
-    *c = (InterruptCase) { options, kind, interrupt };
+    *c = (InterruptCase) { options_of(how, kind->at_once), kind, interrupt };
     qtest_add_data_func_full(path, c, aim_interrupts, g_free);
-}
-
-static void add_interrupts(const char *options, const char *name)
-{
-    for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
-        if (kinds[i].prealloc) {
-            add_interrupt(options, name, &kinds[i], by_answers, kinds[i].name);
-        }
-    }
-    add_interrupt(options, name, &kinds[0], by_an_error, "an-error");
-    add_interrupt(options, name, &kinds[0], by_a_resize, "a-resize");
 }
 
 /* --- the device goes ------------------------------------------------------ */
@@ -432,7 +442,7 @@ static void remove_meanwhile(const void *data)
     now.target = "port-slot-control";
     now.options = c->options;
     qtest_add_abrt_handler(tell_case, c);
-    prepare(world, c->kind, NOTHING);
+    prepare(world, c->kind);
     send_aimed(&world->vm[0], c->kind, NOTHING, 0, false, buffers);
     world_power_off(world);
     settle();
@@ -443,18 +453,14 @@ static void remove_meanwhile(const void *data)
     world_leave(world);
 }
 
-static void add_removals(const char *options, const char *name)
+static void add_removal(How how, const Kind *kind)
 {
-    for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
-        if (kinds[i].prealloc) {
-            g_autofree char *path = g_strdup_printf(
-                "virtio-mem/aim/%s/%s/removal", name, kinds[i].name);
-            Case *c = g_new(Case, 1);
+    g_autofree char *path = g_strdup_printf("virtio-mem/aim/%s/%s/removal",
+                                            how_names[how], kind->name);
+    Case *c = g_new(Case, 1);
 
-            *c = (Case) { options, &kinds[i], NOTHING };
-            qtest_add_data_func_full(path, c, remove_meanwhile, g_free);
-        }
-    }
+    *c = (Case) { options_of(how, kind->at_once), kind, NOTHING };
+    qtest_add_data_func_full(path, c, remove_meanwhile, g_free);
 }
 
 /* --- two devices ---------------------------------------------------------- */
@@ -467,18 +473,23 @@ static void aim_at_each_other(World *world, uint64_t buffers[2],
                               const Kind *kind, bool responses, bool interrupts,
                               const Target *at[2])
 {
-    prepare(world, kind, NOTHING);
+    uint16_t wanted[2];
+
+    world_restart(world);
+    prepare(world, kind);
     for (int i = 0; i < 2; i++) {
         if (interrupts) {
             world_aim_vectors(&world->vm[i], target_addr(world, at[i]), 0);
         }
     }
     for (int i = 1; i >= 0; i--) {
-        send_aimed(&world->vm[i], kind, responses ? RESPONSES : NOTHING,
-                   target_addr(world, at[i]), false, buffers[i]);
+        wanted[i] = send_aimed(&world->vm[i], kind,
+                               responses ? RESPONSES : NOTHING,
+                               target_addr(world, at[i]), false, buffers[i]);
     }
-    await_answers(&world->vm[0].mem, kind->nb + ARRAY_SIZE(behind));
-    await_answers(&world->vm[1].mem, kind->nb + ARRAY_SIZE(behind));
+    for (int i = 0; i < 2; i++) {
+        await_answers(&world->vm[i].mem, wanted[i]);
+    }
 }
 
 static void each_other(const void *options)
@@ -522,11 +533,11 @@ static void each_other(const void *options)
 static void found_at(const char *target, const char *options, uint16_t blocks)
 {
     static const Kind small = {
-        "two plugs", { { VIRTIO_MEM_REQ_PLUG, 0, 1 },
+        "two plugs", 0, false, { { VIRTIO_MEM_REQ_PLUG, 0, 1 },
                        { VIRTIO_MEM_REQ_PLUG, 2, 1 } }, 2,
     };
     Kind kind = {
-        "one big plug", { { VIRTIO_MEM_REQ_PLUG, 0, blocks } }, 1,
+        "one big plug", 0, false, { { VIRTIO_MEM_REQ_PLUG, 0, blocks } }, 1,
     };
     World *world = world_boot(options);
     const uint64_t buffers = guest_alloc(&world->qs->alloc,
@@ -547,23 +558,29 @@ static void found_at(const char *target, const char *options, uint16_t blocks)
 
 static void found_at_notify(void)
 {
-    found_at("own-notify", ",prealloc=on,ioeventfd=off", 256);
+    found_at("own-notify", options_of(CALLED, false), 256);
 }
 
 static void found_at_status(void)
 {
-    found_at("own-device_status", ",prealloc=on,ioeventfd=on", 256);
+    found_at("own-device_status", options_of(BY_EVENT, false), 256);
 }
 
-static void add_all(const char *options, const char *name)
+static void add_all(How how)
 {
     g_autofree char *path = g_strdup_printf("virtio-mem/aim/%s/each-other",
-                                            name);
+                                            how_names[how]);
 
-    qtest_add_data_func(path, options, each_other);
-    add_interrupts(options, name);
-    add_removals(options, name);
-    add_targets(options, name, true);
+    qtest_add_data_func(path, options_of(how, false), each_other);
+    for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
+        add_interrupt(how, &kinds[i], by_answers, kinds[i].name);
+        add_removal(how, &kinds[i]);
+        if (kinds[i].how & how) {
+            add_targets(how, &kinds[i]);
+        }
+    }
+    add_interrupt(how, &kinds[0], by_an_error, "an-error");
+    add_interrupt(how, &kinds[0], by_a_resize, "a-resize");
 }
 
 int main(int argc, char **argv)
@@ -571,9 +588,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("virtio-mem/aim/found/notify", found_at_notify);
     qtest_add_func("virtio-mem/aim/found/status", found_at_status);
-    add_all(",prealloc=on,ioeventfd=off", "called");
-    add_all(",prealloc=on,ioeventfd=on", "by-event");
-    add_targets(",ioeventfd=off", "called", false);
-    add_targets(",ioeventfd=on", "by-event", false);
+    add_all(CALLED);
+    add_all(BY_EVENT);
     return g_test_run();
 }

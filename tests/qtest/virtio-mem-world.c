@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/bswap.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "virtio-mem-world.h"
 
@@ -28,68 +29,90 @@ static uint64_t config_space(int devfn)
     return MMCONFIG + ((uint64_t)devfn << 12);
 }
 
-static void set_bar(QPCIDevice *pci, int bar, uint64_t addr, bool is_64_bit)
-{
-    const uint8_t reg = PCI_BASE_ADDRESS_0 + 4 * bar;
+/* What firmware would write; @mask: the bits that matter. */
+typedef struct Setting {
+    uint8_t at, size;
+    uint32_t value, mask;
+} Setting;
 
-    qpci_config_writel(pci, reg, addr);
-    if (is_64_bit) {
-        qpci_config_writel(pci, reg + 4, addr >> 32);
-    }
-}
-
-/* Something that is still on its way may turn it off again. */
-static void enable(QPCIDevice *pci)
+/*
+ * By ports, which no guest can take away; but one look at all of it, through
+ * MMCONFIG, mostly tells that there is nothing to do.
+ */
+static void apply(QPCIDevice *pci, const Setting *settings, unsigned nb)
 {
-    qpci_config_writew(pci, PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
-                                         PCI_COMMAND_MASTER);
-}
+    uint8_t space[256];
 
-static void power_up(QPCIDevice *pci, uint8_t cap)
-{
-    if (cap) {
-        qpci_config_writew(pci, cap + PCI_PM_CTRL, 0);
+    qtest_memread(global_qtest, config_space(pci->devfn), space, sizeof(space));
+    for (unsigned i = 0; i < nb; i++) {
+        const Setting *s = &settings[i];
+        const uint32_t is = s->size == 2 ? lduw_le_p(space + s->at) :
+                                           ldl_le_p(space + s->at);
+
+        if (!((is ^ s->value) & s->mask)) {
+            continue;
+        }
+        if (s->size == 2) {
+            qpci_config_writew(pci, s->at, s->value);
+        } else {
+            qpci_config_writel(pci, s->at, s->value);
+        }
     }
 }
 
 static void set_up_host_bridge(World *world)
 {
-    QPCIDevice *bridge = qpci_device_find(world->qs->pcibus, HOST_BRIDGE);
+    QPCIDevice *bridge = world->bridge;
 
-    qpci_config_writel(bridge, PCIEXBAR + 4, MMCONFIG >> 32);
-    qpci_config_writel(bridge, PCIEXBAR, MMCONFIG | 1);
-    g_free(bridge);
+    if (qpci_config_readl(bridge, PCIEXBAR) != (MMCONFIG | 1) ||
+        qpci_config_readl(bridge, PCIEXBAR + 4)) {
+        qpci_config_writel(bridge, PCIEXBAR + 4, MMCONFIG >> 32);
+        qpci_config_writel(bridge, PCIEXBAR, MMCONFIG | 1);
+    }
 }
+
+#define ON (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER)
 
 static void set_up_port(World *world)
 {
-    QPCIDevice *port = world->port;
+    const Setting settings[] = {
+        { PCI_BRIDGE_CONTROL, 2, 0, 0xffff },
+        { PCI_PRIMARY_BUS, 4, BUS << 16 | BUS << 8, 0xffffff },
+        { PCI_MEMORY_BASE, 4, 0xe0f0e000, 0xfff0fff0 },
+        { PCI_PREF_MEMORY_BASE, 4, 0x0000fff0, 0xfff0fff0 },
+        { world->port_express + PCI_EXP_SLTCTL, 2, SLOT_ON, 0xffff },
+        { PCI_COMMAND, 2, ON, 0xffff },
+    };
 
-    power_up(port, world->port_power);
-    qpci_config_writew(port, PCI_BRIDGE_CONTROL, 0);
-    qpci_config_writel(port, PCI_PRIMARY_BUS, BUS << 16 | BUS << 8);
-    qpci_config_writel(port, PCI_MEMORY_BASE,
-                       ((ROOT_WINDOW - 1) >> 16) << 16 | PORT_WINDOW >> 16);
-    qpci_config_writel(port, PCI_PREF_MEMORY_BASE, 0x0000fff0);
-    qpci_config_writew(port, world->port_express + PCI_EXP_SLTCTL, SLOT_ON);
-    enable(port);
+    QEMU_BUILD_BUG_ON(PORT_WINDOW != 0xe0000000 || ROOT_WINDOW != 0xe1000000);
+    apply(world->port, settings, ARRAY_SIZE(settings));
 }
 
 static void set_up_device(WorldDevice *vm)
 {
-    QPCIDevice *pci = vm->pci->pdev;
+    const uint8_t bar = PCI_BASE_ADDRESS_0 + 4 * vm->pci->bar_idx;
+    const Setting settings[] = {
+        { bar, 4, vm->pci->bar.addr, 0xfffffff0 },
+        { bar + 4, 4, vm->pci->bar.addr >> 32, 0xffffffff },
+        { PCI_BASE_ADDRESS_0 + 4 * MSIX_BAR, 4, vm->table, 0xfffffff0 },
+        { vm->msix + PCI_MSIX_FLAGS, 2, 0, PCI_MSIX_FLAGS_ENABLE |
+                                           PCI_MSIX_FLAGS_MASKALL },
+        { PCI_COMMAND, 2, ON, 0xffff },
+        { vm->power + PCI_PM_CTRL, 2, 0, PCI_PM_CTRL_STATE_MASK },
+    };
 
-    power_up(pci, vm->power);
-    set_bar(pci, vm->pci->bar_idx, vm->pci->bar.addr, true);
-    set_bar(pci, MSIX_BAR, vm->table, false);
-    qpci_config_writew(pci, vm->msix + PCI_MSIX_FLAGS, 0);
-    enable(pci);
+    /* vm1, on the root bus, has no power management. */
+    apply(vm->pci->pdev, settings, ARRAY_SIZE(settings) - !vm->power);
 }
 
 static void set_up_disk(World *world)
 {
-    set_bar(world->disk, 5, world->disk_bar, false);
-    enable(world->disk);
+    const Setting settings[] = {
+        { PCI_BASE_ADDRESS_5, 4, world->disk_bar, 0xfffffff0 },
+        { PCI_COMMAND, 2, ON, 0xffff },
+    };
+
+    apply(world->disk, settings, ARRAY_SIZE(settings));
 }
 
 /* Also after a guest has written anything to any of it. */
@@ -137,6 +160,7 @@ static void find_device(World *world, int number, int devfn, uint64_t window)
     qvirtio_start_device(vm->mem.vdev);
     qvirtio_mem_start(&vm->mem, qvirtio_mem_usable_features(&vm->mem));
     vm->region = block_addr(&vm->mem, 0);
+    vm->features = vm->mem.features;
 }
 
 World *world_boot(const char *options)
@@ -149,8 +173,8 @@ World *world_boot(const char *options)
         " -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"
         " -object memory-backend-ram,id=boot,size=256M"
         " -numa node,nodeid=0,memdev=boot -numa node,nodeid=1"
-        " -object memory-backend-memfd,id=mem0,size=16G,reserve=off"
-        " -object memory-backend-memfd,id=mem1,size=2G,reserve=off"
+        " -object memory-backend-memfd,id=mem0,size=1G,reserve=off"
+        " -object memory-backend-memfd,id=mem1,size=1G,reserve=off"
         " -device pcie-root-port,id=root0,addr=03.0,chassis=1"
         " -device virtio-mem-pci,id=" QVIRTIO_MEM_ID ",bus=root0,memdev=mem0,"
         "node=1,block-size=2M%s"
@@ -160,11 +184,11 @@ World *world_boot(const char *options)
     bus = world->qs->pcibus;
     world->port = qpci_device_find(bus, PORT);
     world->port_config = config_space(PORT);
-    world->port_power = qpci_find_capability(world->port, PCI_CAP_ID_PM, 0);
     world->port_express = qpci_find_capability(world->port, PCI_CAP_ID_EXP, 0);
     world->slot_control = world->port_config + world->port_express +
                           PCI_EXP_SLTCTL;
     world->disk = qpci_device_find(bus, DISK);
+    world->bridge = qpci_device_find(bus, HOST_BRIDGE);
     set_up_host_bridge(world);
     set_up_port(world);
     find_device(world, 0, BUS << 8, PORT_WINDOW);
@@ -185,6 +209,7 @@ void world_leave(World *world)
     }
     g_free(world->port);
     g_free(world->disk);
+    g_free(world->bridge);
     qtest_shutdown(world->qs);
     g_free(world);
 }
@@ -205,31 +230,105 @@ static void resize_to(const char *id, uint64_t size)
                              id, size);
 }
 
-static void restart_device(QVirtioMEM *mem, const char *id, uint64_t plugged)
+/* As libqos expects it, which would take one write for each. */
+static void clear_ring(QVirtQueue *vq)
 {
-    restart_as_usual(mem);
-    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0), ==,
-                     VIRTIO_MEM_RESP_ACK);
-    g_assert_cmpuint(plugged_size(mem), ==, 0);
-    resize_to(id, WORLD_REQUESTED);
-    g_assert_cmpuint(requested_size(mem), ==, WORLD_REQUESTED);
-    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, plugged, 1), ==,
-                     VIRTIO_MEM_RESP_ACK);
+    g_autofree struct vring_desc *table = g_new0(struct vring_desc, vq->size);
+
+    for (unsigned i = 0; i < vq->size; i++) {
+        table[i].next = cpu_to_le16(i + 1);
+    }
+    qtest_memwrite(global_qtest, vq->desc, table, vq->size * sizeof(*table));
+    writel(vq->avail, 0);
+    writel(vq->used, 0);
+    vq->last_used_idx = 0;
+    qvirtqueue_reset_pool(vq);
+}
+
+void world_start_queue(WorldDevice *vm, const QVirtQueue *ring,
+                       uint64_t features)
+{
+    QVirtioDevice *vdev = vm->mem.vdev;
+    QVirtQueue *vq = vm->mem.vq;
+
+    vdev->bus->set_status(vdev, 0);
+    vdev->bus->set_status(vdev, 3);
+    vdev->bus->set_features(vdev, features);
+    vdev->bus->set_status(vdev, 11);
+    vdev->features = vm->mem.features = features;
+    vdev->features_negotiated = true;
+    clear_ring(vq);
+    vq->indirect = features & FEATURE(RING_F_INDIRECT_DESC);
+    vq->event = features & FEATURE(RING_F_EVENT_IDX);
+    vdev->bus->queue_select(vdev, 0);
+    vdev->bus->set_queue_address(vdev, (QVirtQueue *)ring);
+    qpci_io_writew(vm->pci->pdev, vm->pci->bar, vm->pci->common_cfg_offset +
+                   COMMON(cfg.queue_enable), 1);
+    /* It may have stopped already. */
+    vdev->bus->set_status(vdev, vdev->bus->get_status(vdev) |
+                                VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+static void demand(QVirtioMEM *mem, uint16_t type, uint64_t block, uint16_t nb)
+{
+    g_assert_cmpuint(request(mem, type, block, nb), ==, VIRTIO_MEM_RESP_ACK);
+}
+
+/*
+ * What is plugged stays so where that is right: to discard a whole region takes
+ * longer than all the rest.
+ */
+static void restart_device(WorldDevice *vm, const char *id, uint64_t plugged)
+{
+    QVirtioMEM *mem = &vm->mem;
+
+    world_start_queue(vm, mem->vq, vm->features);
+    g_assert_cmphex(mem->vdev->bus->get_status(mem->vdev), ==,
+                    WORLD_DRIVER_OK);
+    if (requested_size(mem) != WORLD_REQUESTED) {
+        resize_to(id, WORLD_REQUESTED);
+    }
+    if (plugged_size(mem) != BLOCK ||
+        state_of(mem, plugged, 1) != VIRTIO_MEM_STATE_PLUGGED) {
+        demand(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
+        g_assert_cmpuint(plugged_size(mem), ==, 0);
+        demand(mem, VIRTIO_MEM_REQ_PLUG, plugged, 1);
+    }
+    demand(mem, VIRTIO_MEM_REQ_PLUG, 0, 2);
+    g_assert_cmpuint(plugged_size(mem), ==, 3 * BLOCK);
+    demand(mem, VIRTIO_MEM_REQ_UNPLUG, 0, 2);
     g_assert_cmpuint(state_of(mem, 0, plugged), ==,
                      VIRTIO_MEM_STATE_UNPLUGGED);
     g_assert_cmpuint(plugged_size(mem), ==, BLOCK);
+    g_assert_cmpuint(requested_size(mem), ==, WORLD_REQUESTED);
+}
+
+static bool works(WorldDevice *vm)
+{
+    return vm->mem.vdev->bus->get_status(vm->mem.vdev) == WORLD_DRIVER_OK;
+}
+
+void world_restart_vm0(World *world)
+{
+    QVirtioDevice *vdev = world->vm[0].mem.vdev;
+
+    set_up(world);
+    vdev->bus->set_status(vdev, 0);
+    set_up(world);          /* the last answers may have changed it again */
+    restart_device(&world->vm[0], QVIRTIO_MEM_ID, WORLD_PLUGGED);
+    if (!works(&world->vm[1])) {
+        restart_device(&world->vm[1], "vm1", WORLD_OTHER_PLUGGED);
+    }
 }
 
 void world_restart(World *world)
 {
+    QVirtioDevice *other = world->vm[1].mem.vdev;
+
     set_up(world);
-    for (int i = 0; i < ARRAY_SIZE(world->vm); i++) {
-        world->vm[i].pci->vdev.bus->set_status(&world->vm[i].pci->vdev, 0);
-    }
+    other->bus->set_status(other, 0);
     settle();
-    set_up(world);          /* the last answers may have changed it again */
-    restart_device(&world->vm[0].mem, QVIRTIO_MEM_ID, WORLD_PLUGGED);
-    restart_device(&world->vm[1].mem, "vm1", WORLD_OTHER_PLUGGED);
+    world_restart_vm0(world);
 }
 
 void world_power_off(World *world)
@@ -379,29 +478,31 @@ static uint64_t disk(const World *world, uint64_t offset)
 
 #define OWN(reg) \
     { "own-" #reg, TARGET_OTHER, common, COMMON(cfg.reg) }
+#define OWN_TOO(reg) \
+    { "own-" #reg, TARGET_OTHER, common, COMMON(cfg.reg), .like_others = true }
 #define OWN_NEW(reg) \
-    { "own-" #reg, TARGET_OTHER, common, COMMON(reg) }
+    { "own-" #reg, TARGET_OTHER, common, COMMON(reg), .like_others = true }
 
 const Target targets[] = {
     OWN(device_feature_select),
-    OWN(device_feature),
-    OWN(guest_feature_select),
-    OWN(guest_feature),
-    OWN(msix_config),
-    OWN(num_queues),
+    OWN_TOO(device_feature),
+    OWN_TOO(guest_feature_select),
+    OWN_TOO(guest_feature),
+    OWN_TOO(msix_config),
+    OWN_TOO(num_queues),
     OWN(device_status),
-    OWN(config_generation),
-    OWN(queue_select),
-    OWN(queue_size),
-    OWN(queue_msix_vector),
+    OWN_TOO(config_generation),
+    OWN_TOO(queue_select),
+    OWN_TOO(queue_size),
+    OWN_TOO(queue_msix_vector),
     OWN(queue_enable),
-    OWN(queue_notify_off),
+    OWN_TOO(queue_notify_off),
     OWN(queue_desc_lo),
-    OWN(queue_desc_hi),
-    OWN(queue_avail_lo),
-    OWN(queue_avail_hi),
-    OWN(queue_used_lo),
-    OWN(queue_used_hi),
+    OWN_TOO(queue_desc_hi),
+    OWN_TOO(queue_avail_lo),
+    OWN_TOO(queue_avail_hi),
+    OWN_TOO(queue_used_lo),
+    OWN_TOO(queue_used_hi),
     OWN_NEW(queue_notify_data),
     OWN_NEW(queue_reset),
     { "own-registers-end", TARGET_OTHER, common, 4092 },

@@ -16,16 +16,17 @@
 #include "virtio-mem-raw.h"
 
 /* Blocks that world_restart() plugs; the first ones of vm0 are for tests. */
-#define WORLD_PLUGGED 100           /* of vm0 */
-#define WORLD_OTHER_PLUGGED 3       /* of vm1 */
-#define WORLD_UNPLUGGED 101         /* of vm0, stays so */
-#define WORLD_REQUESTED (1 * GiB)
+#define WORLD_PLUGGED 300           /* of vm0 */
+#define WORLD_OTHER_PLUGGED 301     /* of vm1 */
+#define WORLD_UNPLUGGED 302         /* of vm0, stays so */
+#define WORLD_REQUESTED (768 * MiB)
+#define WORLD_REGION (1 * GiB)      /* of each */
 
 typedef struct WorldDevice {
     QVirtioPCIDevice *pci;
     QVirtioMEM mem;
     uint64_t table;         /* of MSI-X vectors */
-    uint64_t region;
+    uint64_t region, features;
     uint64_t config;        /* its configuration space */
     uint64_t data;          /* there: the window to its BAR */
     uint8_t msix, power;    /* capabilities; they may be unreadable later */
@@ -34,8 +35,8 @@ typedef struct WorldDevice {
 typedef struct World {
     QOSState *qs;
     WorldDevice vm[2];
-    QPCIDevice *port, *disk;
-    uint8_t port_express, port_power;
+    QPCIDevice *port, *disk, *bridge;
+    uint8_t port_express;
     uint64_t port_config, slot_control, disk_bar;
 } World;
 
@@ -53,6 +54,14 @@ bool world_has_device(World *world);
  * but the blocks above.
  */
 void world_restart(World *world);
+
+/* ... but leave vm1 alone if it still runs. */
+void world_restart_vm0(World *world);
+
+/* Reset a device and start it with its queue, or with parts of it elsewhere. */
+void world_start_queue(WorldDevice *vm, const QVirtQueue *ring,
+                       uint64_t features);
+#define WORLD_DRIVER_OK 15          /* the status of a driver that works */
 
 /* Have both vectors of a device write @data to @addr. */
 void world_aim_vectors(WorldDevice *vm, uint64_t addr, uint32_t data);
@@ -74,6 +83,7 @@ typedef struct Target {
     uint64_t (*where)(const World *world, uint64_t offset);
     uint64_t offset;
     bool keeps;             /* reads as it was written, with no effect */
+    bool like_others;       /* as far as reading is concerned */
 } Target;
 
 extern const Target targets[];
