@@ -289,7 +289,6 @@ int virtio_mem_backing_populate(const VirtIOMEMBacking *backing,
         .area = backing->host + span.offset,
         .size = span.size,
         .step = backing->populate_step,
-        .fd = backing->fd,
         .threads = backing->threads,
     };
     const int ret = virtio_mem_populate(&what);

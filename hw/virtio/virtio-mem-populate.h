@@ -18,7 +18,6 @@ typedef struct VirtIOMEMPopulate {
     char *area;             /* mapped */
     size_t size;            /* bytes */
     size_t step;            /* bytes at a time, a multiple of the page size */
-    int fd;                 /* of the mapping, or -1 */
     unsigned threads;       /* at most; 0: as many as there are CPUs */
 } VirtIOMEMPopulate;
 
@@ -27,8 +26,7 @@ typedef struct VirtIOMEMPopulate {
  *
  * The calling thread takes part, and the others run where it may run. There are
  * never more threads than CPUs, than 16, than steps, or than one for each
- * 16 MiB, and fewer when the host refuses some. Before Linux 5.14, which cannot
- * fault in without touching, they take turns.
+ * 16 MiB, and fewer when the host refuses some.
  *
  * Returns 0, or the negative errno value of the first step that failed; part of
  * the memory may then be there. -EFAULT is what Linux says when a file system
