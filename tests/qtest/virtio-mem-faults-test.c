@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include "qemu/atomic.h"
 #include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "virtio-mem-faults.h"
 #include "virtio-mem-sides.h"
 
@@ -242,6 +243,22 @@ static unsigned needed(const Case *c)
 
 /* --- one request, one fault ----------------------------------------------- */
 
+/* A user is told why the guest had to wait. */
+static void assert_told_why(const Action *action)
+{
+    QDict *rsp, *info;
+
+    resize(action->after * BLOCK);
+    rsp = qtest_qmp(global_qtest, "{ 'execute': 'query-memory-devices' }");
+    info = qobject_to(QDict, qlist_peek(qdict_get_qlist(rsp, "return")));
+    info = qdict_get_qdict(qdict_get_qdict(info, "data"), "resize");
+    g_assert_cmpstr(qdict_get_str(info, "status"), ==, "blocked");
+    g_assert_cmpstr(qdict_get_str(info, "reason"), ==,
+                    action->after ? "host-memory" : "host-discard");
+    qobject_unref(rsp);
+    resize(SIZE);
+}
+
 /*
  * The request is answered while the host refuses; and again when it gives. The
  * device, whose memory is unplugged before, ends so.
@@ -255,6 +272,7 @@ static uint16_t ask_refused(Host *host, QVirtioMEM *mem, const Action *action)
                   answer == VIRTIO_MEM_RESP_BUSY);
     if (answer == VIRTIO_MEM_RESP_BUSY) {
         assert_all_agree(mem, action->before);
+        assert_told_why(action);
         g_assert_cmpuint(ask(mem, action->type), ==, VIRTIO_MEM_RESP_ACK);
     }
     assert_all_agree(mem, action->after);
@@ -268,9 +286,8 @@ static uint16_t ask_refused(Host *host, QVirtioMEM *mem, const Action *action)
 static bool try_fault(const Case *c, Host *host, QVirtioMEM *mem,
                       FaultCall call, int error, int skip)
 {
-    bool asked;
-
     uint16_t answer;
+    bool asked;
 
     resize(SIZE);
     c->action->prepare(mem);
@@ -330,7 +347,7 @@ static const struct {
     /* Populating fails, and so does giving back what there is. */
     { FAULT_POPULATE, ENOMEM, FAULT_FALLOCATE, EPERM },
     { FAULT_POPULATE, EFAULT, FAULT_DONTNEED, EINVAL },
-    /* An old kernel, where QEMU touches pages, on threads. */
+    /* An old kernel, where the pages are touched one by one. */
     { FAULT_POPULATE, EINVAL, FAULT_THREAD, EAGAIN },
     { FAULT_POPULATE, ENOMEM, FAULT_THREAD, EAGAIN },
     /* Nothing tells what is there, and the thread for it cannot be had. */
