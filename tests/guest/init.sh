@@ -32,6 +32,18 @@ case " $(cat /proc/cmdline) " in
     *) load-driver ;;
 esac
 
+# vm.poweroff=SIZE: end as soon as there is so much more memory (in KiB).
+more=$(sed -n 's/.*vm\.poweroff=\([0-9]*\).*/\1/p' /proc/cmdline)
+if [ -n "$more" ]; then
+    total() { awk '$1 == "MemTotal:" { print $2 }' "$1"; }
+    until [ "$(total /proc/meminfo)" -ge $(($(total /run/boot/meminfo) + more)) ]
+    do
+        sleep 0.1
+    done
+    cat /proc/meminfo
+    poweroff -f
+fi
+
 # The agent. A line "ID COMMAND" is answered by the command's output and then,
 # on a line of its own, "@done ID STATUS". "@ready" tells the harness that the
 # guest has (re)started and that earlier commands will not be answered.

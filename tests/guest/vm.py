@@ -304,10 +304,11 @@ class VM(QEMUMachine):
                 f"  QEMU's output:   {LOGS / self._name}.log")
 
 
-def base_arguments(append: str = "") -> list[str]:
+def base_arguments(append: str = "", accel: str = "tcg,thread=multi"
+                   ) -> list[str]:
     """The part of QEMU's command line that is the same for every test."""
     image = paths.GUEST / "amd64"
-    return ["-accel", "tcg,thread=multi", "-nodefaults", "-no-user-config",
+    return ["-accel", accel, "-nodefaults", "-no-user-config",
             "-kernel", str(image / "vmlinuz"),
             "-initrd", str(image / "initrd.img"),
             "-append", f"{KERNEL_ARGUMENTS} {append}".strip()]
