@@ -9,7 +9,7 @@
  * been.
  *
  *   VIRTIO_MEM_SEED=n      repeat the run that printed this seed
- *   VIRTIO_MEM_BURSTS=n    how many bursts of each test (100)
+ *   VIRTIO_MEM_BURSTS=n    how many bursts of each test (60)
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -496,7 +496,7 @@ static void end_of_device(Hostile *h)
 
 static void anything_anywhere(const void *options)
 {
-    const uint64_t nb_bursts = number_from_env("VIRTIO_MEM_BURSTS", 100);
+    const uint64_t nb_bursts = number_from_env("VIRTIO_MEM_BURSTS", 60);
     const uint32_t seed = number_from_env("VIRTIO_MEM_SEED", g_test_rand_int());
     Hostile h = {
         .options = options,
