@@ -33,26 +33,29 @@
  * device, in the middle of something: of this device itself (a kick, a reset),
  * or of another one that turns to this one.
  */
-static bool ring_part_is_memory(VirtIODevice *vdev, hwaddr addr, hwaddr size)
+static bool is_memory(VirtIODevice *vdev, hwaddr addr, hwaddr size, bool write)
 {
     hwaddr len = size, offset;
     MemoryRegion *mr;
 
     RCU_READ_LOCK_GUARD();
-    mr = address_space_translate(vdev->dma_as, addr, &offset, &len, true,
+    mr = address_space_translate(vdev->dma_as, addr, &offset, &len, write,
                                  MEMTXATTRS_UNSPECIFIED);
     return len >= size &&
-           memory_access_is_direct(mr, true, MEMTXATTRS_UNSPECIFIED);
+           memory_access_is_direct(mr, write, MEMTXATTRS_UNSPECIFIED);
 }
 
+/* A part that is only read may be so for an IOMMU, too. */
 static bool ring_is_memory(VirtIODevice *vdev)
 {
-    return ring_part_is_memory(vdev, virtio_queue_get_desc_addr(vdev, 0),
-                               virtio_queue_get_desc_size(vdev, 0)) &&
-           ring_part_is_memory(vdev, virtio_queue_get_avail_addr(vdev, 0),
-                               virtio_queue_get_avail_size(vdev, 0)) &&
-           ring_part_is_memory(vdev, virtio_queue_get_used_addr(vdev, 0),
-                               virtio_queue_get_used_size(vdev, 0));
+    const bool packed = virtio_vdev_has_feature(vdev, VIRTIO_F_RING_PACKED);
+
+    return is_memory(vdev, virtio_queue_get_desc_addr(vdev, 0),
+                     virtio_queue_get_desc_size(vdev, 0), packed) &&
+           is_memory(vdev, virtio_queue_get_avail_addr(vdev, 0),
+                     virtio_queue_get_avail_size(vdev, 0), false) &&
+           is_memory(vdev, virtio_queue_get_used_addr(vdev, 0),
+                     virtio_queue_get_used_size(vdev, 0), true);
 }
 
 static const char ring_is_no_memory[] =
