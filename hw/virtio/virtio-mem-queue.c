@@ -236,6 +236,8 @@ static void forget_requests(VirtIOMEMQueue *queue)
 /* Returns false when the answer has to wait, or there will be none. */
 static bool handle(VirtIOMEMQueue *queue, const Incoming *in)
 {
+    VirtIOMEM *vmem = queue->vmem;
+    const VirtIOMEMLive *live = vmem->live;
     const VirtIOMEMAction action = in->verdict.action;
     VirtIOMEMRange range = in->verdict.range;
     int ret;
@@ -251,15 +253,18 @@ static bool handle(VirtIOMEMQueue *queue, const Incoming *in)
     }
     queue->type = in->req.type;
     queue->elems[queue->nb_elems++] = in->elem;
-    if (virtio_mem_device_may_join(queue->vmem, action)) {
+    if (virtio_mem_device_may_join(vmem, action)) {
         gather(queue, action, &range);
     }
-    if (virtio_device_disabled(VIRTIO_DEVICE(queue->vmem))) {
+    if (vmem->live != live) {
+        return false;
+    }
+    if (virtio_device_disabled(VIRTIO_DEVICE(vmem))) {
         /* What came next in the ring made QEMU stop the device. */
         forget_requests(queue);
         return false;
     }
-    ret = virtio_mem_device_begin(queue->vmem, action, range);
+    ret = virtio_mem_device_begin(vmem, action, range);
     if (ret == VIRTIO_MEM_PENDING) {
         return false;
     }
@@ -306,6 +311,9 @@ static void leave(VirtIOMEM *vmem, VirtIOMEMLive *live, DeviceState *transport)
 static void interrupt(VirtIOMEM *vmem, VirtIOMEMLive *live, bool answered,
                       const char *wrong)
 {
+    if (vmem->live != live) {
+        return;     /* QEMU's virtio core has found something wrong, and told */
+    }
     live->queue.serving = false;
     if (answered) {
         virtio_notify(VIRTIO_DEVICE(vmem), live->queue.vq);
@@ -441,6 +449,7 @@ void virtio_mem_queue_init(VirtIOMEM *vmem, VirtIOMEMQueue *queue)
 
 void virtio_mem_queue_cleanup(VirtIOMEMQueue *queue)
 {
+    forget_requests(queue);     /* taken just now, see gather() */
     qemu_bh_delete(queue->more);
     virtio_delete_queue(queue->vq);
 }

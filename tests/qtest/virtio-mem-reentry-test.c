@@ -371,6 +371,26 @@ static void by_an_error(World *world, const Kind *kind, uint64_t buffers)
     offer(&world->vm[0].mem, 0);
 }
 
+/*
+ * QEMU's virtio core stops the device, and tells the driver, while the device
+ * gathers requests.
+ */
+static void by_a_damaged_chain(World *world, const Kind *kind, uint64_t buffers)
+{
+    QVirtioMEM *mem = &world->vm[0].mem;
+    const QVirtQueue *vq = mem->vq;
+    const uint16_t index = readw(vq->avail + 2);
+
+    put_request(buffers, &kind->requests[0], block_addr(mem, 0));
+    put_table(vq->desc, buffers, 0);
+    /* No table is that short. */
+    put_desc(vq->desc, 2, buffers, 1, VRING_DESC_F_INDIRECT, 3);
+    writew(vq->avail + 4 + 2 * (index % vq->size), 0);
+    writew(vq->avail + 4 + 2 * ((index + 1) % vq->size), 2);
+    writew(vq->avail + 2, index + 2);
+    mem->vdev->bus->virtqueue_kick(mem->vdev, mem->vq);
+}
+
 /* The device may be gone when QEMU wants to answer. */
 static void by_a_resize(World *world, const Kind *kind, uint64_t buffers)
 {
@@ -580,6 +600,7 @@ static void add_all(How how)
         }
     }
     add_interrupt(how, &kinds[0], by_an_error, "an-error");
+    add_interrupt(how, &kinds[6], by_a_damaged_chain, "a-damaged-chain");
     add_interrupt(how, &kinds[0], by_a_resize, "a-resize");
 }
 
