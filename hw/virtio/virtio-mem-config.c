@@ -177,7 +177,11 @@ bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
 
 bool virtio_mem_check_unplug(VirtIOMEM *vmem, Error **errp)
 {
-    virtio_mem_device_drain(vmem);
+    if (!virtio_mem_device_drain(vmem)) {
+        error_setg(errp, "virtio-mem device is gone: its guest has taken it out"
+                   " of its slot");
+        return false;
+    }
     if (!vmem->live->unplugged_inaccessible) {
         error_setg(errp, "virtio-mem device cannot get unplugged while"
                    " '" VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP "' != 'on'");

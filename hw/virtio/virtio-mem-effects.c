@@ -288,13 +288,12 @@ bool virtio_mem_device_is_pending(const VirtIOMEM *vmem)
     return vmem->live->operation.worker.running;
 }
 
-void virtio_mem_device_drain(VirtIOMEM *vmem)
+bool virtio_mem_device_drain(VirtIOMEM *vmem)
 {
-    VirtIOMEMWorker *worker = &vmem->live->operation.worker;
-
-    while (worker->running) {
-        virtio_mem_worker_wait(worker);
+    while (vmem->live && virtio_mem_device_is_pending(vmem)) {
+        virtio_mem_worker_wait(&vmem->live->operation.worker);
     }
+    return vmem->live;
 }
 
 bool virtio_mem_effects_init(VirtIOMEM *vmem, VirtIOMEMLive *live,

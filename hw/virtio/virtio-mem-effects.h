@@ -73,7 +73,10 @@ VirtIOMEMFailure virtio_mem_device_failure(const VirtIOMEM *vmem);
 
 bool virtio_mem_device_is_pending(const VirtIOMEM *vmem);
 
-/* If something is pending, wait for it; done() has been called then. */
-void virtio_mem_device_drain(VirtIOMEM *vmem);
+/*
+ * If something is pending, wait for it; done() has been called then, and the
+ * guest interrupted. Returns false when that took the device away.
+ */
+bool virtio_mem_device_drain(VirtIOMEM *vmem);
 
 #endif

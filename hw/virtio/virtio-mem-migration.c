@@ -88,14 +88,17 @@ static void blocks_pre_load(VirtIOMEMMigration *migration)
     migration->identity = identity_of(migration->vmem);
 }
 
-static void blocks_pre_save(VirtIOMEMMigration *migration)
+static int blocks_pre_save(VirtIOMEMMigration *migration)
 {
     const VirtIOMEMState *state = &migration->vmem->live->state;
 
-    virtio_mem_device_drain(migration->vmem);
+    if (!virtio_mem_device_drain(migration->vmem)) {
+        return -ENODEV;
+    }
     blocks_pre_load(migration);
     virtio_mem_blocks_copy(&migration->blocks, &state->blocks);
     migration->plugged_size = virtio_mem_plugged_size(state);
+    return 0;
 }
 
 /* Is the stream at one with itself? */
@@ -174,8 +177,7 @@ static int early_pre_load(void *opaque)
 
 static int early_pre_save(void *opaque)
 {
-    blocks_pre_save(opaque);
-    return 0;
+    return blocks_pre_save(opaque);
 }
 
 static int early_post_load(void *opaque, int version_id)
@@ -223,10 +225,7 @@ static int device_pre_save(void *opaque)
 
     migration->usable_size = live->state.usable_size;
     migration->requested_size = live->state.requested_size;
-    if (!migration->vmem->early_migration) {
-        blocks_pre_save(migration);
-    }
-    return 0;
+    return migration->vmem->early_migration ? 0 : blocks_pre_save(migration);
 }
 
 static int device_post_save(void *opaque)

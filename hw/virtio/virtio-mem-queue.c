@@ -315,6 +315,9 @@ static void interrupt(VirtIOMEM *vmem, VirtIOMEMLive *live, bool answered,
         return;     /* QEMU's virtio core has found something wrong, and told */
     }
     live->queue.serving = false;
+    if (live->queue.silent) {
+        return;
+    }
     if (answered) {
         virtio_notify(VIRTIO_DEVICE(vmem), live->queue.vq);
     }
@@ -409,8 +412,15 @@ void virtio_mem_queue_run(VirtIOMEMQueue *queue)
 void virtio_mem_queue_drain(VirtIOMEMQueue *queue)
 {
     if (queue->nb_elems) {
+        queue->silent = true;
         virtio_mem_device_drain(queue->vmem);
+        queue->silent = false;
     }
+}
+
+void virtio_mem_queue_silence(VirtIOMEMQueue *queue)
+{
+    queue->silent = true;
 }
 
 void virtio_mem_queue_done(VirtIOMEMQueue *queue, int ret)
@@ -432,7 +442,7 @@ void virtio_mem_queue_done(VirtIOMEMQueue *queue, int ret)
     }
     qemu_bh_schedule(queue->more);
     interrupt(vmem, live, asked && !wrong, wrong);
-    if (!asked && vmem->live == live) {
+    if (!asked && vmem->live == live && !queue->silent) {
         /* Begun by a system reset; the next driver may have looked before. */
         virtio_notify_config(vdev);
     }

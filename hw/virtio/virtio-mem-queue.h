@@ -24,6 +24,7 @@ typedef struct VirtIOMEMQueue {
     VirtQueue *vq;
     QEMUBH *more;                   /* goes on with a ring that was not emptied */
     bool serving;                   /* guest memory is being read or written */
+    bool silent;                    /* no interrupts */
     uint16_t type;                  /* of those that are carried out as one */
     unsigned nb_elems;
     VirtQueueElement *elems[VIRTIO_MEM_QUEUE_TOGETHER];     /* on their way */
@@ -36,8 +37,15 @@ void virtio_mem_queue_cleanup(VirtIOMEMQueue *queue);
 /* Soon look for requests: the driver, or the VM, has just begun to run. */
 void virtio_mem_queue_run(VirtIOMEMQueue *queue);
 
-/* If requests are on their way, wait until they are answered. */
+/*
+ * The driver goes away. If requests are on their way, wait until they are
+ * answered; the driver is not interrupted, because QEMU has not done yet with
+ * what takes it away.
+ */
 void virtio_mem_queue_drain(VirtIOMEMQueue *queue);
+
+/* No more interrupts: the device goes away. */
+void virtio_mem_queue_silence(VirtIOMEMQueue *queue);
 
 /* What was pending has ended: answer what waits for it, and go on. */
 void virtio_mem_queue_done(VirtIOMEMQueue *queue, int ret);

@@ -46,15 +46,34 @@ static ResettableState *get_state(Object *obj)
     return &VIRTIO_MEM_SYSTEM_RESET(obj)->reset_state;
 }
 
+static VirtIOMEMSystemResetListener *
+next_that_waits(const VirtIOMEMSystemReset *reset)
+{
+    VirtIOMEMSystemResetListener *listener;
+
+    QLIST_FOREACH(listener, &reset->listeners, next) {
+        if (listener->waits) {
+            break;
+        }
+    }
+    return listener;
+}
+
 /* By now every driver is gone, and what begins here may outlast the reset. */
 static void leave(Object *obj, ResetType type)
 {
+    VirtIOMEMSystemReset *reset = VIRTIO_MEM_SYSTEM_RESET(obj);
     VirtIOMEMSystemResetListener *listener;
 
     if (type == RESET_TYPE_WAKEUP) {
         return;
     }
-    QLIST_FOREACH(listener, &VIRTIO_MEM_SYSTEM_RESET(obj)->listeners, next) {
+    QLIST_FOREACH(listener, &reset->listeners, next) {
+        listener->waits = true;
+    }
+    /* What one does, an interrupt among it, may take any of them away. */
+    while ((listener = next_that_waits(reset))) {
+        listener->waits = false;
         listener->system_reset(listener->vmem);
     }
 }

@@ -21,6 +21,7 @@
 typedef struct VirtIOMEMSystemResetListener {
     void (*system_reset)(VirtIOMEM *vmem);
     VirtIOMEM *vmem;
+    bool waits;             /* to hear of the reset that goes on */
     QLIST_ENTRY(VirtIOMEMSystemResetListener) next;
 } VirtIOMEMSystemResetListener;
 
@@ -30,7 +31,7 @@ typedef struct VirtIOMEMSystemResetListener {
  */
 void virtio_mem_system_reset_listen(VirtIOMEMSystemResetListener *listener);
 
-/* No more calls. May be called during a reset, but not by a listener. */
+/* No more calls. May be called during a reset, by a listener, too. */
 void virtio_mem_system_reset_unlisten(VirtIOMEMSystemResetListener *listener);
 
 #endif

@@ -218,6 +218,7 @@ static void virtio_mem_unrealize(DeviceState *dev)
     VirtIOMEM *vmem = VIRTIO_MEM(dev);
     VirtIOMEMLive *live = vmem->live;
 
+    virtio_mem_queue_silence(&live->queue);
     virtio_mem_device_drain(vmem);
     virtio_mem_migration_cleanup(&live->migration);
     virtio_mem_system_reset_unlisten(&live->system_reset);

@@ -13,6 +13,7 @@
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
 #include "standard-headers/linux/pci_regs.h"
+#include "virtio-mem-hold.h"
 #include "virtio-mem-world.h"
 
 #define MAX_REQUESTS 8
@@ -483,6 +484,88 @@ static void add_removal(How how, const Kind *kind)
     qtest_add_data_func_full(path, c, remove_meanwhile, g_free);
 }
 
+/*
+ * A request is on its way, and its answer's interrupt removes the device: what
+ * waits for the answer must not use the device afterwards.
+ */
+static void stop(World *world)
+{
+    qobject_unref(qtest_qmp(global_qtest, "{ 'execute': 'stop' }"));
+}
+
+static void reset_system_meanwhile(World *world)
+{
+    qtest_system_reset(global_qtest);
+}
+
+static void reset_device_meanwhile(World *world)
+{
+    QVirtioDevice *vdev = world->vm[0].mem.vdev;
+
+    vdev->bus->set_status(vdev, 0);
+}
+
+static void migrate_meanwhile(World *world)
+{
+    qobject_unref(qtest_qmp(global_qtest, "{ 'execute': 'migrate',"
+                            "  'arguments': { 'uri': 'file:/dev/null' } }"));
+}
+
+static void save_meanwhile(World *world)
+{
+    qobject_unref(qtest_qmp(global_qtest, "{ 'execute': 'human-monitor-command',"
+                            " 'arguments': { 'command-line': 'savevm x' } }"));
+}
+
+static void remove_by_user(World *world)
+{
+    qobject_unref(qtest_qmp(global_qtest, "{ 'execute': 'device_del',"
+                            "  'arguments': { 'id': %s } }", QVIRTIO_MEM_ID));
+}
+
+static const struct {
+    const char *name;
+    void (*wait)(World *world);
+} waiting[] = {
+    { "stop", stop },
+    { "system-reset", reset_system_meanwhile },
+    { "device-reset", reset_device_meanwhile },
+    { "migration", migrate_meanwhile },
+    { "snapshot", save_meanwhile },
+    { "device-del", remove_by_user },
+    { "power-off", world_power_off },
+};
+
+static void interrupt_what_waits(const void *data)
+{
+    const Target *slot = target_named("port-slot-control");
+    const Kind *big_plug = &kinds[2];
+
+    if (!hold_is_permitted()) {
+        g_test_skip("the work cannot be held up: ptrace is not permitted here");
+        return;
+    }
+    for (int i = 0; i < ARRAY_SIZE(waiting); i++) {
+        World *world = world_boot(",prealloc=on");
+        const uint64_t buffers = guest_alloc(&world->qs->alloc,
+                                             MAX_REQUESTS * SLOT);
+        Hold *hold;
+
+        g_test_message("%s", waiting[i].name);
+        prepare(world, big_plug);
+        world_aim_vectors(&world->vm[0], target_addr(world, slot),
+                          WORLD_POWER_OFF);
+        hold = hold_work(global_qtest);
+        send_aimed(&world->vm[0], big_plug, NOTHING, 0, false, buffers);
+        settle();
+        g_assert_true(world_has_device(world));
+        hold_let_go_after(hold, 100);
+        waiting[i].wait(world);
+        settle();
+        world_leave(world);
+    }
+}
+
 /* --- two devices ---------------------------------------------------------- */
 
 /*
@@ -609,6 +692,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("virtio-mem/aim/found/notify", found_at_notify);
     qtest_add_func("virtio-mem/aim/found/status", found_at_status);
+    qtest_add_data_func("virtio-mem/aim/what-waits/interrupt", NULL,
+                        interrupt_what_waits);
     add_all(CALLED);
     add_all(BY_EVENT);
     return g_test_run();
