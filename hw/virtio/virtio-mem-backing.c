@@ -39,22 +39,16 @@ bool virtio_mem_backing_check(HostMemoryBackend *backend, Error **errp)
 
 /* --- whose the content is ------------------------------------------------- */
 
-/* QEMU makes a file without a name below a path that is a directory. */
-static char *path_of_named_file(HostMemoryBackend *backend)
+static char *path_of(HostMemoryBackend *backend)
 {
-    g_autofree char *path = NULL;
-
-    if (!qemu_ram_is_named_file(backend->mr.ram_block)) {
-        return NULL;
-    }
-    path = object_property_get_str(OBJECT(backend), "mem-path", NULL);
-    return path && !g_file_test(path, G_FILE_TEST_IS_DIR) ?
-           g_steal_pointer(&path) : NULL;
+    return qemu_ram_is_named_file(backend->mr.ram_block) ?
+           object_property_get_str(OBJECT(backend), "mem-path", NULL) : NULL;
 }
 
+/* QEMU makes a file without a name below a path that is a directory. */
 static VirtIOMEMContent content_of(RAMBlock *rb, const char *path)
 {
-    if (!path) {
+    if (!path || g_file_test(path, G_FILE_TEST_IS_DIR)) {
         return VIRTIO_MEM_CONTENT_OWN;
     }
     return qemu_ram_is_shared(rb) ? VIRTIO_MEM_CONTENT_FILE
@@ -86,7 +80,6 @@ static void resolve(VirtIOMEMBacking *backing, HostMemoryBackend *backend,
                     unsigned threads)
 {
     RAMBlock *rb = backend->mr.ram_block;
-    g_autofree char *path = path_of_named_file(backend);
 
     *backing = (VirtIOMEMBacking) {
         .backend = backend,
@@ -96,10 +89,9 @@ static void resolve(VirtIOMEMBacking *backing, HostMemoryBackend *backend,
         .page_size = qemu_ram_pagesize(rb),
         .populate_step = populate_step(backend),
         .threads = threads,
-        .content = content_of(rb, path),
+        .path = path_of(backend),
     };
-    /* Not above: in which order initializers are evaluated is not defined. */
-    backing->path = g_steal_pointer(&path);
+    backing->content = content_of(rb, backing->path);
 }
 
 bool virtio_mem_backing_take(VirtIOMEMBacking *backing,

@@ -54,7 +54,7 @@ typedef struct VirtIOMEMBacking {
     HostMemoryBackend *backend;
     RAMBlock *rb;
     char *host;                 /* where it is mapped */
-    char *path;                 /* of a file that has a name, or NULL */
+    char *path;                 /* of a file, or of its directory; or NULL */
     int fd;                     /* or -1 */
     uint64_t page_size;
     uint64_t populate_step;     /* bytes */

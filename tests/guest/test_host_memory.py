@@ -58,6 +58,7 @@ class Shortage(GuestCase):
     """
 
     SIZE = 512 * MiB
+    SHORT: str  # what QEMU has to say of it
 
     def restore(self) -> None:
         """Nothing: the test ends with memory plugged, and so does the VM."""
@@ -74,6 +75,7 @@ class Shortage(GuestCase):
         time.sleep(5)
         self.assertLessEqual(self.vm.sizes()["vm0"], self.SIZE // 2, "plugged")
         self.assertEqual(self.vm.sh("echo alive"), "alive")
+        self.assertIn(self.SHORT, self.vm.output(), "the warning")
         self.allow(2 * self.SIZE)
         self.vm.wait_sizes(vm0=self.SIZE, timeout=12)
 
@@ -82,6 +84,7 @@ class FullFileSystem(Shortage):
     """Memory from a tmpfs."""
 
     directory = tempfile.mkdtemp(prefix="virtio-mem-")
+    SHORT = f"the file system of '{directory}' has 0 B free"
     ARGUMENTS = (
         "-m", "1G,maxmem=20G", "-object",
         f"memory-backend-file,id=mem0,size=4G,share=on,mem-path={directory}",
@@ -112,6 +115,7 @@ class TooFewHugePages(Shortage):
     """Memory from the host's pool of huge pages."""
 
     POOL = Path("/proc/sys/vm/nr_hugepages")
+    SHORT = "the host's pool of huge pages of 2 MiB has 0 free pages"
     ARGUMENTS = (
         "-m", "1G,maxmem=20G", "-object",
         "memory-backend-memfd,id=mem0,size=4G,hugetlb=on,hugetlbsize=2M,"

@@ -293,10 +293,14 @@ class VM(QEMUMachine):
 
     def report(self, expected: str, seen: str) -> str:
         """The text of a failure: all that is needed to look into it."""
-        log = LOGS / f"{self._name}.log"
-        said = log.read_text(errors="replace")[-2000:] if log.exists() else ""
+        said = self.output()[-2000:]
         return (f"expected {expected}; seen: {seen}\n{self.logs()}"
                 + (f"\n  which ends with:\n{said}" if said else ""))
+
+    def output(self) -> str:
+        """What QEMU has written so far."""
+        log = LOGS / f"{self._name}.log"
+        return log.read_text(errors="replace") if log.exists() else ""
 
     def logs(self) -> str:
         """Where to look."""
