@@ -8,6 +8,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "virtio-mem-raw.h"
 #include "virtio-mem-sides.h"
 
 #define DISCARD "ram_block_discard_range "
@@ -55,6 +56,44 @@ static void adjacent_unplugs_share_a_discard(QVirtioMEM *mem, const char *log)
     }
     g_assert_cmpuint(count_of(mem, log, DISCARD, requests, 4, NULL), ==, 4);
     g_assert_cmpuint(plugged_size(mem), ==, 60 * BLOCK);
+}
+
+/* They were carried out, so they are answered before the device stops. */
+static void before_one_that_cannot_be_answered(QVirtioMEM *mem,
+                                               const char *log)
+{
+    const QVirtQueue *vq = mem->vq;
+    const uint64_t buffers = guest_alloc(mem->alloc, RAW_SIZE);
+    const uint64_t responses = buffers + RAW_RESPONSE;
+    const uint16_t index = readw(vq->avail + 2);
+    const uint16_t used = used_index(mem);
+
+    for (unsigned i = 0; i < 3; i++) {
+        const struct virtio_mem_req req = {
+            .type = cpu_to_le16(VIRTIO_MEM_REQ_PLUG),
+            .u.plug.addr = cpu_to_le64(block_addr(mem, i)),
+            .u.plug.nb_blocks = cpu_to_le16(1),
+        };
+
+        qtest_memwrite(global_qtest, buffers + i * 32, &req, sizeof(req));
+        put_desc(vq->desc, 2 * i, buffers + i * 32, i < 2 ? 24 : 23,
+                 VRING_DESC_F_NEXT, 2 * i + 1);
+        put_desc(vq->desc, 2 * i + 1, responses + i * 16, 10,
+                 VRING_DESC_F_WRITE, 2 * i + 2);
+        writew(vq->avail + 4 + 2 * ((index + i) % vq->size), 2 * i);
+    }
+    qtest_memset(global_qtest, responses, 0xff, 64);
+    writew(vq->avail + 2, index + 3);
+    mem->vdev->bus->virtqueue_kick(mem->vdev, mem->vq);
+    settle();
+    g_assert_true(needs_reset(mem));
+    g_assert_cmpuint((uint16_t)(used_index(mem) - used), ==, 2);
+    g_assert_cmphex(readw(responses), ==, VIRTIO_MEM_RESP_ACK);
+    g_assert_cmphex(readw(responses + 16), ==, VIRTIO_MEM_RESP_ACK);
+    g_assert_cmphex(readw(responses + 32), ==, 0xffff);
+    g_assert_cmpuint(count_in(log, PLUG), ==, 1);
+    restart_as_usual(mem);
+    g_assert_cmpuint(plugged_size(mem), ==, 2 * BLOCK);
 }
 
 /* What stands between them is answered as if they had come one by one. */
@@ -159,6 +198,8 @@ int main(int argc, char **argv)
                         mixed_requests_keep_their_order, run_plain);
     qtest_add_data_func("virtio-mem/together/adjacent-plugs-are-one",
                         adjacent_plugs_are_one, run_plain);
+    qtest_add_data_func("virtio-mem/together/before-one-that-cannot-be-answered",
+                        before_one_that_cannot_be_answered, run_plain);
     qtest_add_data_func("virtio-mem/together/plugs-beyond-the-requested-size",
                         plugs_beyond_the_requested_size, run_plain);
     qtest_add_data_func("virtio-mem/together/plugs-that-may-fail",
