@@ -55,26 +55,30 @@ static int commit_unplug(const VirtIOMEMTransition *t, VirtIOMEMRange range)
 }
 
 static const Step plug_steps[] = {
-    { "populate", populate, discard, VIRTIO_MEM_FAILURE_POPULATE },
-    { "announce", announce, NULL, VIRTIO_MEM_FAILURE_ANNOUNCE },
-    { "commit-plug", commit_plug, NULL },
+    { .name = "populate", .run = populate, .undo = discard,
+      .failure = VIRTIO_MEM_FAILURE_POPULATE },
+    { .name = "announce", .run = announce,
+      .failure = VIRTIO_MEM_FAILURE_ANNOUNCE },
+    { .name = "commit-plug", .run = commit_plug },
 };
 
 /* A discard cannot be taken back: it has to come first, and alone may fail. */
 static const Step unplug_steps[] = {
-    { "discard", discard, NULL, VIRTIO_MEM_FAILURE_DISCARD },
-    { "retract", retract, NULL },
-    { "commit-unplug", commit_unplug, NULL },
+    { .name = "discard", .run = discard,
+      .failure = VIRTIO_MEM_FAILURE_DISCARD },
+    { .name = "retract", .run = retract },
+    { .name = "commit-unplug", .run = commit_unplug },
 };
 
 static const Step restore_steps[] = {
-    { "announce", announce, NULL, VIRTIO_MEM_FAILURE_ANNOUNCE },
-    { "commit-plug", commit_plug, NULL },
+    { .name = "announce", .run = announce,
+      .failure = VIRTIO_MEM_FAILURE_ANNOUNCE },
+    { .name = "commit-plug", .run = commit_plug },
 };
 
 static const Step forget_steps[] = {
-    { "retract", retract, NULL },
-    { "commit-unplug", commit_unplug, NULL },
+    { .name = "retract", .run = retract },
+    { .name = "commit-unplug", .run = commit_unplug },
 };
 
 /* A step or an undo has ended: what is next? */
