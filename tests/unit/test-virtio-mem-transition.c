@@ -238,6 +238,31 @@ static void assert_blocks(const Fake *fake, const Case *c)
     fake_cleanup(&expected);
 }
 
+/* What failed is known: @at is the call, of a plug or an unplug. */
+static VirtIOMEMFailure failure_of(bool plug, int at)
+{
+    if (!plug) {
+        return VIRTIO_MEM_FAILURE_DISCARD;
+    }
+    return at == 0 ? VIRTIO_MEM_FAILURE_POPULATE : VIRTIO_MEM_FAILURE_ANNOUNCE;
+}
+
+static void assert_failure(const VirtIOMEMProgress *progress, const Case *c,
+                           int ret)
+{
+    int at = 0;
+
+    if (!ret) {
+        g_assert_cmpint(progress->failure, ==, VIRTIO_MEM_FAILURE_NONE);
+        return;
+    }
+    while (c->returns[at] != ret) {
+        at++;
+    }
+    g_assert_cmpint(progress->failure, ==,
+                    failure_of(c->run == virtio_mem_plug, at));
+}
+
 static int run_case(Fake *fake, const Case *c)
 {
     const VirtIOMEMTransition *t = fake_transition(fake);
@@ -254,6 +279,7 @@ static int run_case(Fake *fake, const Case *c)
     while (ret == VIRTIO_MEM_PENDING) {
         ret = virtio_mem_resume(t, &progress, next_return(fake));
     }
+    assert_failure(&progress, c, ret);
     return ret;
 }
 
