@@ -74,6 +74,7 @@ static const Request behind[] = {
 
 typedef enum Place {
     NOTHING,
+    SPOILED,                /* a chain behind the requests is malformed */
     RESPONSE,               /* of the first request */
     RESPONSES,
     REQUEST,
@@ -86,7 +87,7 @@ typedef enum Place {
 } Place;
 
 static const char *const places[NB_PLACES] = {
-    "nothing", "response", "responses", "request", "indirect-table", "table",
+    "nothing", "spoiled", "response", "responses", "request", "indirect-table", "table",
     "avail", "used-index", "used-element",
 };
 
@@ -183,6 +184,9 @@ static uint16_t send_aimed(WorldDevice *vm, const Kind *kind, Place place,
             writeq(vq->desc + (head + 1) * sizeof(struct vring_desc), addr);
         } else if (i == 0 && place == TABLE && keeps) {
             put_table(addr, slot, 0);
+        } else if (i == kind->nb && place == SPOILED) {
+            writel(vq->desc + head * sizeof(struct vring_desc) +
+                   offsetof(struct vring_desc, len), 0);
         }
         writew(vq->avail + 4 + 2 * ((index + i) % vq->size), head);
     }
@@ -372,24 +376,10 @@ static void by_an_error(World *world, const Kind *kind, uint64_t buffers)
     offer(&world->vm[0].mem, 0);
 }
 
-/*
- * QEMU's virtio core stops the device, and tells the driver, while the device
- * gathers requests.
- */
-static void by_a_damaged_chain(World *world, const Kind *kind, uint64_t buffers)
+/* QEMU's virtio core finds it, in the middle of what the device does. */
+static void by_a_bad_chain(World *world, const Kind *kind, uint64_t buffers)
 {
-    QVirtioMEM *mem = &world->vm[0].mem;
-    const QVirtQueue *vq = mem->vq;
-    const uint16_t index = readw(vq->avail + 2);
-
-    put_request(buffers, &kind->requests[0], block_addr(mem, 0));
-    put_table(vq->desc, buffers, 0);
-    /* No table is that short. */
-    put_desc(vq->desc, 2, buffers, 1, VRING_DESC_F_INDIRECT, 3);
-    writew(vq->avail + 4 + 2 * (index % vq->size), 0);
-    writew(vq->avail + 4 + 2 * ((index + 1) % vq->size), 2);
-    writew(vq->avail + 2, index + 2);
-    mem->vdev->bus->virtqueue_kick(mem->vdev, mem->vq);
+    send_aimed(&world->vm[0], kind, SPOILED, 0, false, buffers);
 }
 
 /* The device may be gone when QEMU wants to answer. */
@@ -400,6 +390,78 @@ static void by_a_resize(World *world, const Kind *kind, uint64_t buffers)
                             "  'arguments': { 'id': %s, 'size': 4194304 } }",
                             QVIRTIO_MEM_ID));
 }
+
+/*
+ * What has to wait for a request, or finish it, causes its interrupt in the
+ * middle of that.
+ */
+static void start(World *world, const Kind *kind, uint64_t buffers)
+{
+    send_aimed(&world->vm[0], kind, NOTHING, 0, false, buffers);
+}
+
+static void by_a_device_reset(World *world, const Kind *kind, uint64_t buffers)
+{
+    QVirtioDevice *vdev = world->vm[0].mem.vdev;
+
+    start(world, kind, buffers);
+    vdev->bus->set_status(vdev, 0);
+}
+
+static void by_a_queue_reset(World *world, const Kind *kind, uint64_t buffers)
+{
+    start(world, kind, buffers);
+    writew(target_addr(world, target_named("own-queue_reset")), 1);
+}
+
+static void by_no_bus_master(World *world, const Kind *kind, uint64_t buffers)
+{
+    start(world, kind, buffers);
+    writew(target_addr(world, target_named("own-command")), 0);
+}
+
+static void by_a_system_reset(World *world, const Kind *kind, uint64_t buffers)
+{
+    start(world, kind, buffers);
+    qtest_system_reset(global_qtest);
+}
+
+static void by_a_stop(World *world, const Kind *kind, uint64_t buffers)
+{
+    start(world, kind, buffers);
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'stop' }");
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'cont' }");
+}
+
+static void by_a_removal(World *world, const Kind *kind, uint64_t buffers)
+{
+    start(world, kind, buffers);
+    world_power_off(world);
+}
+
+static void by_a_device_del(World *world, const Kind *kind, uint64_t buffers)
+{
+    start(world, kind, buffers);
+    qobject_unref(qtest_qmp(global_qtest, "{ 'execute': 'device_del',"
+                            "  'arguments': { 'id': %s } }", QVIRTIO_MEM_ID));
+}
+
+static const Kind long_plug = {
+    "long-plug", 0, false, { { VIRTIO_MEM_REQ_PLUG, 0, 64 } }, 1,
+};
+
+static const struct {
+    const char *name;
+    Interrupt *interrupt;
+} waits[] = {
+    { "a-device-reset", by_a_device_reset },
+    { "a-queue-reset", by_a_queue_reset },
+    { "no-bus-master", by_no_bus_master },
+    { "a-system-reset", by_a_system_reset },
+    { "a-stop", by_a_stop },
+    { "a-removal", by_a_removal },
+    { "a-device-del", by_a_device_del },
+};
 
 typedef struct InterruptCase {
     const char *options;
@@ -682,9 +744,16 @@ static void add_all(How how)
             add_targets(how, &kinds[i]);
         }
     }
+    for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
+        g_autofree char *by = g_strdup_printf("a-bad-chain/%s", kinds[i].name);
+
+        add_interrupt(how, &kinds[i], by_a_bad_chain, by);
+    }
     add_interrupt(how, &kinds[0], by_an_error, "an-error");
-    add_interrupt(how, &kinds[6], by_a_damaged_chain, "a-damaged-chain");
     add_interrupt(how, &kinds[0], by_a_resize, "a-resize");
+    for (int i = 0; i < ARRAY_SIZE(waits); i++) {
+        add_interrupt(how, &long_plug, waits[i].interrupt, waits[i].name);
+    }
 }
 
 int main(int argc, char **argv)
