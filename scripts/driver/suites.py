@@ -83,14 +83,14 @@ def qtest_targets() -> tuple[str, ...]:
 def qtest(env: dict, flavour: Flavour = PLAIN) -> list[Program]:
     """Our tests in QEMU's own framework."""
     env = {**env, "QTEST_QEMU_BINARY": "./qemu-system-x86_64", **flavour.env}
-    programs = [Program(name, [f"tests/qtest/{name}", "--tap", "-k"], 300,
+    programs = [Program(name, [f"tests/qtest/{name}", "--tap", "-k"], 600,
                         cwd=flavour.obj, env=env)
                 for name in qtest_names()]
     ours = qos_paths(env, flavour)
     if ours:
         choice = [word for path in ours for word in ("-p", path)]
         programs.append(Program(
-            "qos-test", ["tests/qtest/qos-test", "--tap", "-k", *choice], 300,
+            "qos-test", ["tests/qtest/qos-test", "--tap", "-k", *choice], 600,
             cwd=flavour.obj, env=env))
     return programs
 
