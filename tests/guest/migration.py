@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from memory import MiB
-from vm import VM, Unexpected, paths
+from vm import VM, Silent, Unexpected, paths
 
 STOCK = str(paths.STOCK)
 DATA = 48 * MiB
@@ -145,7 +145,8 @@ class Traveller:
             for line in console.read_text(errors="replace").splitlines():
                 if COMPLAINT.search(line):
                     return f"{console}: {line}"
-        return str(failure) if isinstance(failure, Damaged) else None
+        # A kernel that has lost a write may also stop without a word.
+        return str(failure) if isinstance(failure, (Damaged, Silent)) else None
 
 
 def request(vm: VM, size: int) -> None:

@@ -42,7 +42,8 @@ class TravellerCase(SharedCase):
         QEMU 10.0 emulating a CPU (TCG) loses a write to memory now and then
         while a migration watches it, with its own virtio-mem as well, and the
         guest's kernel does not survive that. So a failure has to be repeated
-        if the guest was damaged, which its kernel or its files have to say.
+        if the guest was damaged: its kernel or its files say so, or it says
+        nothing at all any more.
         """
         for attempt in range(1, AGAIN + 1):
             with self.killing_on_failure():

@@ -51,6 +51,10 @@ class Unexpected(AssertionError):
     """Something else than the expected happened; the message tells all."""
 
 
+class Silent(Unexpected):
+    """The guest does not answer, and its QEMU has not ended."""
+
+
 class VM(QEMUMachine):
     """One QEMU with the guest; `args` are added to its command line."""
 
@@ -189,7 +193,8 @@ class VM(QEMUMachine):
         try:
             return work()
         except AgentSilent as silent:
-            seen = f"no answer, but {silent.seen!r}"
+            raise Silent(self.report(
+                expected, f"no answer, but {silent.seen!r}")) from None
         except GuestRestarted:
             seen = "the guest restarted"
         except AgentGone:
