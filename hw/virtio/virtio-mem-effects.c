@@ -58,16 +58,21 @@ static int job_work(void *opaque)
                                                                job->span);
 }
 
-/* Once, however often the guest tries. */
-static void report_shortage(const VirtIOMEM *vmem, const VirtIOMEMJob *job)
+/* Once until there is enough, however often the guest tries. */
+static void report_shortage(VirtIOMEM *vmem, const VirtIOMEMJob *job)
 {
-    if (job->err && !virtio_mem_wakeup_is_short(&vmem->live->wakeup)) {
+    VirtIOMEMOperation *op = &vmem->live->operation;
+
+    if (job->err && !op->shortage_told) {
         g_autofree char *size = size_to_str(job->span.size);
 
         warn_report("virtio-mem: memory backend '%s' ran out of memory (%s"
                     " more were needed): %s",
                     object_get_canonical_path_component(OBJECT(vmem->memdev)),
                     size, error_get_pretty(job->err));
+    }
+    if (job->populate) {
+        op->shortage_told = job->err;
     }
 }
 

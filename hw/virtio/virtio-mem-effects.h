@@ -32,6 +32,7 @@ typedef struct VirtIOMEMOperation {
     void (*done)(VirtIOMEM *vmem, int ret);
     VirtIOMEMWorker worker;
     VirtIOMEMJob job;
+    bool shortage_told;         /* to the user, and not over since */
 } VirtIOMEMOperation;
 
 /*

@@ -58,11 +58,6 @@ void virtio_mem_wakeup_after_migration(VirtIOMEMWakeup *wakeup)
     timer_mod(wakeup->timer, now() + MIGRATION_MS);
 }
 
-bool virtio_mem_wakeup_is_short(const VirtIOMEMWakeup *wakeup)
-{
-    return wakeup->shortage;
-}
-
 void virtio_mem_wakeup_after_shortage(VirtIOMEMWakeup *wakeup)
 {
     wakeup->shortage = MIN(MAX(2 * wakeup->shortage, SHORTAGE_MIN_MS),

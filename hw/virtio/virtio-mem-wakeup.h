@@ -43,9 +43,6 @@ void virtio_mem_wakeup_after_shortage(VirtIOMEMWakeup *wakeup);
 /* The host could. */
 void virtio_mem_wakeup_no_shortage(VirtIOMEMWakeup *wakeup);
 
-/* Could the host not do what was asked last? */
-bool virtio_mem_wakeup_is_short(const VirtIOMEMWakeup *wakeup);
-
 /* The VM runs, with a driver. */
 void virtio_mem_wakeup_vm_runs(VirtIOMEMWakeup *wakeup);
 

@@ -391,6 +391,69 @@ static void run_pairs(const void *data)
     unlink(file);
 }
 
+/* --- what is told --------------------------------------------------------- */
+
+/* QEMU that is started between these two prints to the file. */
+static int print_to(const char *file)
+{
+    const int before = dup(STDERR_FILENO);
+    const int fd = open(file, O_WRONLY | O_APPEND);
+
+    g_assert_cmpint(before, >=, 0);
+    g_assert_cmpint(dup2(fd, STDERR_FILENO), ==, STDERR_FILENO);
+    close(fd);
+    return before;
+}
+
+static void print_as(int before)
+{
+    g_assert_cmpint(dup2(before, STDERR_FILENO), ==, STDERR_FILENO);
+    close(before);
+}
+
+static void refused(Host *host, QVirtioMEM *mem, FaultCall call, uint16_t type)
+{
+    refuse(host, call, ENOMEM, 0);
+    g_assert_cmpuint(ask(mem, type), ==, VIRTIO_MEM_RESP_BUSY);
+    give_again(host);
+}
+
+/* Each shortage is told once, whatever else was refused before. */
+static void a_shortage_is_told_once(const void *data)
+{
+    g_autofree char *said = temporary_file();
+    const char *told = "ran out of memory";
+    Host *host = host_new();
+    const int before = print_to(said);
+    Side *side = boot_driver(NEW, " -object memory-backend-memfd,id=mem0,"
+                             "size=64M", ",prealloc=on", "");
+    QVirtioMEM *mem = &side->mem;
+
+    print_as(before);
+    host_started(host);
+    resize(SIZE);
+    refused(host, mem, FAULT_POPULATE, VIRTIO_MEM_REQ_PLUG);
+    refused(host, mem, FAULT_POPULATE, VIRTIO_MEM_REQ_PLUG);
+    g_assert_cmpuint(count_in(said, told), ==, 1);
+    plug(mem);
+    refused(host, mem, FAULT_FALLOCATE, VIRTIO_MEM_REQ_UNPLUG);
+    g_assert_cmpuint(count_in(said, told), ==, 1);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_UNPLUG, 8, 8), ==,
+                     VIRTIO_MEM_RESP_ACK);
+    refuse(host, FAULT_FALLOCATE, ENOMEM, 0);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_UNPLUG, 0, 8), ==,
+                     VIRTIO_MEM_RESP_BUSY);
+    give_again(host);
+    refuse(host, FAULT_POPULATE, ENOMEM, 0);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 8, 8), ==,
+                     VIRTIO_MEM_RESP_BUSY);
+    give_again(host);
+    g_assert_cmpuint(count_in(said, told), ==, 2);
+    leave(side);
+    host_free(host);
+    unlink(said);
+}
+
 /* --- a system reset ------------------------------------------------------- */
 
 /* It unplugs all or nothing, and the next driver can do what it could not. */
@@ -780,6 +843,8 @@ int main(int argc, char **argv)
     }
     qtest_add_data_func("virtio-mem/faults/migration-over-one-file", NULL,
                         destination_leaves_the_source_alone);
+    qtest_add_data_func("virtio-mem/faults/a-shortage-is-told-once", NULL,
+                        a_shortage_is_told_once);
     qtest_add_data_func("virtio-mem/faults/driver-start", NULL,
                         run_driver_start);
     qtest_add_data_func("virtio-mem/faults/no-more-threads", NULL,
