@@ -145,7 +145,10 @@ class Traveller:
             for line in console.read_text(errors="replace").splitlines():
                 if COMPLAINT.search(line):
                     return f"{console}: {line}"
-        # A kernel that has lost a write may also stop without a word.
+        if isinstance(failure, Silent):
+            # A kernel that has lost a write may stop without a word, but QEMU
+            # still answers: if it does not, this fails at once.
+            self.vm.cmd("query-memory-devices")
         return str(failure) if isinstance(failure, (Damaged, Silent)) else None
 
 
