@@ -63,7 +63,7 @@ static void virtio_mem_pci_class_init(ObjectClass *oc, void *data)
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
     device_class_set_props(dc, virtio_mem_pci_properties);
     object_class_property_set_description(
-        oc, "vectors", "number of MSI-X vectors; 4294967295: 2");
+        oc, "vectors", "number of MSI-X vectors; 2 unless set");
     pc->revision = VIRTIO_PCI_ABI_VERSION;
     pc->class_id = PCI_CLASS_OTHERS;
 }

@@ -28,10 +28,9 @@
 /* --- what the guest may point at ------------------------------------------ */
 
 /*
- * Every address is the guest's choice. A write to memory is all that the device
- * does with one. A write to a register would be a deed of the guest done by the
- * device, in the middle of something: of this device itself (a kick, a reset),
- * or of another one that turns to this one.
+ * The guest chooses every address, and the device writes to memory only. If it
+ * wrote to a register, of its own or of a device that then writes to it, it would
+ * be kicked or reset in the middle of its work.
  */
 static bool is_memory(VirtIODevice *vdev, hwaddr addr, hwaddr size, bool write)
 {
@@ -201,8 +200,8 @@ static VirtIOMEMResizeReason why_busy(const VirtIOMEM *vmem)
 }
 
 /*
- * Answer those that were carried out as one. They leave the queue before: what
- * answers cause must not find them.
+ * Answer those that were carried out as one. They leave the queue first, so that
+ * nothing that an answer causes finds them there.
  */
 static void answer(VirtIOMEMQueue *queue, int ret)
 {
@@ -276,8 +275,8 @@ static bool handle(VirtIOMEMQueue *queue, const Incoming *in)
 
 /*
  * An interrupt is a write to an address that the guest chose, too: it may reset
- * the device, or take it out of its slot. So it comes last, and whoever was here
- * finds the device, if only its empty case, when it returns.
+ * the device, or take it out of its slot. So it comes last, and the reference
+ * keeps the memory of the device valid for those who called.
  */
 static VirtIOMEMLive *enter(VirtIOMEMQueue *queue, DeviceState **transport)
 {
@@ -459,7 +458,7 @@ void virtio_mem_queue_init(VirtIOMEM *vmem, VirtIOMEMQueue *queue)
 
 void virtio_mem_queue_cleanup(VirtIOMEMQueue *queue)
 {
-    forget_requests(queue);     /* taken just now, see gather() */
+    forget_requests(queue);     /* if gather() was interrupted */
     qemu_bh_delete(queue->more);
     virtio_delete_queue(queue->vq);
 }

@@ -3,9 +3,8 @@
  *
  * One job at a time, on a thread that exists from realize on. Getting and
  * giving back gigabytes takes seconds, in which the main loop, the vCPUs and
- * the monitor have to go on. No job starts a thread that the host may refuse:
- * a host that is short of threads is short of memory, too, and then requests
- * come.
+ * the monitor have to go on. No request waits for a thread that the host may
+ * refuse to start.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
