@@ -17,7 +17,6 @@
 #include "qemu/osdep.h"
 #include "libqos/malloc-pc.h"
 #include "libqos/pci-pc.h"
-#include "qobject/qdict.h"
 #include "virtio-mem-content.h"
 
 /* What arrives of a content_send(), with zeroes where nobody wrote. */
@@ -541,16 +540,6 @@ static void transfer(Bed *bed)
     leave_learned(to);
 }
 
-static char *answer_of(const char *command)
-{
-    QDict *rsp = qtest_qmp(global_qtest, "{ 'execute': %s }", command);
-    char *status = g_strdup(qdict_get_str(qdict_get_qdict(rsp, "return"),
-                                          "status"));
-
-    qobject_unref(rsp);
-    return status;
-}
-
 /* Whether the source sees that it failed depends on when it did. */
 static void wait_until_sent(void)
 {
@@ -558,11 +547,12 @@ static void wait_until_sent(void)
     bool sent = false;
 
     while (!sent) {
-        g_autofree char *migration = answer_of("query-migrate");
-        g_autofree char *vm = answer_of("query-status");
+        g_autofree char *migration = status_of("query-migrate");
+        g_autofree char *vm = status_of("query-status");
 
-        sent = (!strcmp(migration, "completed") ||
-                !strcmp(migration, "failed")) && strcmp(vm, "finish-migrate");
+        sent = (!g_strcmp0(migration, "completed") ||
+                !g_strcmp0(migration, "failed")) &&
+               g_strcmp0(vm, "finish-migrate");
         g_assert_cmpint(g_get_monotonic_time(), <, end);
         g_usleep(1000);
     }

@@ -252,6 +252,32 @@ static unsigned needed(const Case *c)
     return c->memory->discards_by | c->memory->looks_by;
 }
 
+/* --- a VM on such a host -------------------------------------------------- */
+
+typedef struct Bed {
+    char *file;
+    Host *host;
+    Side *side;
+} Bed;
+
+static Bed bed_make(const Memory *memory, const char *options)
+{
+    Bed bed = { .file = memory_file(), .host = host_new() };
+    g_autofree char *object = memory_object(memory, bed.file);
+
+    bed.side = boot_driver(NEW, object, options, "");
+    host_started(bed.host);
+    return bed;
+}
+
+static void bed_unmake(Bed *bed)
+{
+    leave(bed->side);
+    host_free(bed->host);
+    unlink(bed->file);
+    g_free(bed->file);
+}
+
 /* --- one request, one fault ----------------------------------------------- */
 
 /* A user is told why the guest had to wait. */
@@ -321,29 +347,22 @@ static bool try_fault(const Case *c, Host *host, QVirtioMEM *mem,
 static void run(const void *data)
 {
     const Case *c = data;
-    g_autofree char *file = memory_file();
-    g_autofree char *object = memory_object(c->memory, file);
-    Host *host = host_new();
-    Side *side = boot_driver(NEW, object, c->prealloc ? ",prealloc=on" : "",
-                             "");
+    Bed bed = bed_make(c->memory, c->prealloc ? ",prealloc=on" : "");
+    QVirtioMEM *mem = &bed.side->mem;
 
-    host_started(host);
     for (unsigned call = 0; call < FAULT_CALLS; call++) {
-        QVirtioMEM *mem = &side->mem;
         bool asked = true;
 
         for (unsigned i = 0; asked && i < ARRAY_SIZE(errors); i++) {
-            asked = try_fault(c, host, mem, call, errors[i], 0);
+            asked = try_fault(c, bed.host, mem, call, errors[i], 0);
         }
         /* Some of it was done before. */
         if (asked) {
-            try_fault(c, host, mem, call, EAGAIN, 1);
-            try_fault(c, host, mem, call, ENOMEM, 5);
+            try_fault(c, bed.host, mem, call, EAGAIN, 1);
+            try_fault(c, bed.host, mem, call, ENOMEM, 5);
         }
     }
-    leave(side);
-    host_free(host);
-    unlink(file);
+    bed_unmake(&bed);
 }
 
 /* --- two at a time -------------------------------------------------------- */
@@ -369,26 +388,20 @@ static const struct {
 
 static void run_pairs(const void *data)
 {
-    const Memory *memory = data;
-    g_autofree char *file = memory_file();
-    g_autofree char *object = memory_object(memory, file);
-    Host *host = host_new();
-    Side *side = boot_driver(NEW, object, ",prealloc=on", "");
+    Bed bed = bed_make(data, ",prealloc=on");
+    QVirtioMEM *mem = &bed.side->mem;
 
-    host_started(host);
     for (unsigned i = 0; i < ARRAY_SIZE(pairs); i++) {
         for (unsigned j = 0; j < ARRAY_SIZE(actions); j++) {
             resize(SIZE);
-            actions[j].prepare(&side->mem);
-            refuse(host, pairs[i].first, pairs[i].error, 0);
-            refuse(host, pairs[i].second, pairs[i].error_of_second, 0);
-            ask_refused(host, &side->mem, &actions[j]);
-            unplug_all(&side->mem);
+            actions[j].prepare(mem);
+            refuse(bed.host, pairs[i].first, pairs[i].error, 0);
+            refuse(bed.host, pairs[i].second, pairs[i].error_of_second, 0);
+            ask_refused(bed.host, mem, &actions[j]);
+            unplug_all(mem);
         }
     }
-    leave(side);
-    host_free(host);
-    unlink(file);
+    bed_unmake(&bed);
 }
 
 /* --- what is told --------------------------------------------------------- */
@@ -479,24 +492,17 @@ static void try_reset(Host *host, QVirtioMEM *mem, FaultCall call, int error)
 
 static void run_reset(const void *data)
 {
-    const Memory *memory = data;
-    g_autofree char *file = memory_file();
-    g_autofree char *object = memory_object(memory, file);
-    Host *host = host_new();
-    Side *side = boot_driver(NEW, object, ",prealloc=on", "");
+    Bed bed = bed_make(data, ",prealloc=on");
 
-    host_started(host);
     for (unsigned call = 0; call < FAULT_CALLS; call++) {
         /* Without stacks for coroutines QEMU itself has no monitor. */
         if (call != FAULT_MMAP) {
-            try_reset(host, &side->mem, call, EAGAIN);
-            try_reset(host, &side->mem, call, ENOMEM);
-            try_reset(host, &side->mem, call, EINVAL);
+            try_reset(bed.host, &bed.side->mem, call, EAGAIN);
+            try_reset(bed.host, &bed.side->mem, call, ENOMEM);
+            try_reset(bed.host, &bed.side->mem, call, EINVAL);
         }
     }
-    leave(side);
-    host_free(host);
-    unlink(file);
+    bed_unmake(&bed);
 }
 
 /* --- migration ------------------------------------------------------------ */
@@ -512,14 +518,10 @@ static const FaultCall migration_calls[] = {
 
 static void run_source(const void *data)
 {
-    const Memory *memory = data;
-    g_autofree char *file = memory_file(), *stream = temporary_file();
-    g_autofree char *object = memory_object(memory, file);
-    Host *host = host_new();
-    Side *side = boot_driver(NEW, object, ",prealloc=on", "");
-    QVirtioMEM *mem = &side->mem;
+    g_autofree char *stream = temporary_file();
+    Bed bed = bed_make(data, ",prealloc=on");
+    QVirtioMEM *mem = &bed.side->mem;
 
-    host_started(host);
     for (unsigned i = 0; i < ARRAY_SIZE(migration_calls); i++) {
         const Request both[] = {
             { VIRTIO_MEM_REQ_PLUG, block_addr(mem, 0), NB },
@@ -529,7 +531,7 @@ static void run_source(const void *data)
         uint64_t buffers, plugged;
 
         resize(SIZE);
-        refuse(host, migration_calls[i], ENOMEM, 0);
+        refuse(bed.host, migration_calls[i], ENOMEM, 0);
         buffers = batch_send(mem, both, ARRAY_SIZE(both));
         migrate_slowly(stream);
         cancel();
@@ -542,15 +544,13 @@ static void run_source(const void *data)
                           (j == 1 && answers[j].type == VIRTIO_MEM_RESP_ERROR &&
                            answers[0].type == VIRTIO_MEM_RESP_BUSY));
         }
-        give_again(host);
+        give_again(bed.host);
         plugged = plugged_size(mem) / BLOCK;
         g_assert_true(plugged == NB || plugged == 0);
         assert_all_agree(mem, plugged);
         unplug_all(mem);
     }
-    leave(side);
-    host_free(host);
-    unlink(file);
+    bed_unmake(&bed);
     unlink(stream);
 }
 

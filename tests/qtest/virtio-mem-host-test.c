@@ -79,19 +79,6 @@ static void assert_confined(void)
     assert_populated();
 }
 
-/* One that this program, and so QEMU, may run on. */
-static unsigned first_cpu(void)
-{
-    cpu_set_t allowed;
-    unsigned cpu = 0;
-
-    g_assert_cmpint(sched_getaffinity(0, sizeof(allowed), &allowed), ==, 0);
-    while (!CPU_ISSET(cpu, &allowed)) {
-        cpu++;
-    }
-    return cpu;
-}
-
 /* A sanitizer looks for leaks from a new process, which the sandbox denies. */
 static void forgo_leaks(void)
 {

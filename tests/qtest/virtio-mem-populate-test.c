@@ -66,19 +66,6 @@ static char *cpus_of_task(const char *tasks, const char *task)
     return cpus;
 }
 
-/* One that this program, and so QEMU, may run on. */
-static unsigned first_cpu(void)
-{
-    cpu_set_t allowed;
-    unsigned cpu = 0;
-
-    g_assert_cmpint(sched_getaffinity(0, sizeof(allowed), &allowed), ==, 0);
-    while (!CPU_ISSET(cpu, &allowed)) {
-        cpu++;
-    }
-    return cpu;
-}
-
 /*
  * The most threads of the device at a time while it plugs 2 GiB;
  * @on_first_cpu: those that may not run elsewhere.

@@ -90,7 +90,7 @@ void leave(Side *side)
     g_free(side);
 }
 
-static char *status_of(const char *command)
+char *status_of(const char *command)
 {
     g_autofree char *text = g_strdup_printf("{ 'execute': '%s' }", command);
     QDict *rsp = qtest_qmp(global_qtest, "%p", qobject_from_json(text, NULL));
@@ -248,4 +248,16 @@ unsigned count_in(const char *log, const char *what)
 unsigned count_discards(const char *log)
 {
     return count_in(log, "ram_block_discard_range ");
+}
+
+unsigned first_cpu(void)
+{
+    cpu_set_t allowed;
+    unsigned cpu = 0;
+
+    g_assert_cmpint(sched_getaffinity(0, sizeof(allowed), &allowed), ==, 0);
+    while (!CPU_ISSET(cpu, &allowed)) {
+        cpu++;
+    }
+    return cpu;
 }

@@ -72,10 +72,16 @@ void migrate_slowly(const char *path);
 void set_bandwidth(uint64_t bytes);
 void cancel(void);
 
-/* Wait until @command answers with a status that is @wanted. */
+/* The status that @command answers with, or NULL. */
+char *status_of(const char *command);
+
+/* Wait until it is @wanted. */
 void wait_for(const char *command, const char *wanted);
 
 char *temporary_file(void);
+
+/* A CPU that this program, and so QEMU, may run on. */
+unsigned first_cpu(void);
 
 /* Arguments that make QEMU write each discard of host memory to @log. */
 char *trace_discards(const char *log);
