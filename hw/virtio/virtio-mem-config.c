@@ -14,10 +14,8 @@
 #include "hw/qdev-properties.h"
 #include "system/numa.h"
 #include "system/system.h"
-#include "trace.h"
 #include "virtio-mem-backing.h"
 #include "virtio-mem-config.h"
-#include "virtio-mem-effects.h"
 #include "virtio-mem-live.h"
 
 /*
@@ -38,17 +36,7 @@
 #error "virtio-mem: what is usable beyond the requested size is not defined"
 #endif
 
-/* --- sizes, before and after realize ------------------------------------ */
-
-uint64_t virtio_mem_get_requested_size(const VirtIOMEM *vmem)
-{
-    return vmem->live ? vmem->live->state.requested_size : vmem->initial_size;
-}
-
-uint64_t virtio_mem_get_plugged_size(const VirtIOMEM *vmem)
-{
-    return vmem->live ? virtio_mem_plugged_size(&vmem->live->state) : 0;
-}
+/* --- what is known before realize --------------------------------------- */
 
 MemoryRegion *virtio_mem_get_region(const VirtIOMEM *vmem, Error **errp)
 {
@@ -85,18 +73,6 @@ uint64_t virtio_mem_get_block_size(const VirtIOMEM *vmem)
     return 0;
 }
 
-void virtio_mem_set_usable(VirtIOMEM *vmem, uint64_t usable_size)
-{
-    VirtIOMEMState *state = &vmem->live->state;
-
-    if (state->usable_size != usable_size) {
-        trace_virtio_mem_resized_usable_region(state->usable_size, usable_size);
-        state->usable_size = usable_size;
-        /* A driver that reads it in two halves has to see that it changed. */
-        VIRTIO_DEVICE(vmem)->generation++;
-    }
-}
-
 bool virtio_mem_config_check_size(const VirtIOMEMGeometry *geo,
                                   const char *name, uint64_t size,
                                   Error **errp)
@@ -122,83 +98,6 @@ bool virtio_mem_config_check_size(const VirtIOMEMGeometry *geo,
                    geo->block_size);
         return false;
     }
-}
-
-/* 'size' and 'requested-size' are two names for it, set in any order. */
-static bool set_initial_size(VirtIOMEM *vmem, const char *name, uint64_t size,
-                             Error **errp)
-{
-    const bool other = vmem->initial_size_name &&
-                       !g_str_equal(vmem->initial_size_name, name);
-
-    if (other && vmem->initial_size != size) {
-        const bool is_size = g_str_equal(name, VIRTIO_MEM_SIZE_PROP);
-
-        error_setg(errp, "'" VIRTIO_MEM_SIZE_PROP "' (0x%" PRIx64 ") and '"
-                   VIRTIO_MEM_REQUESTED_SIZE_PROP "' (0x%" PRIx64 ") both set"
-                   " the requested size at start, and differ; give one of them",
-                   is_size ? size : vmem->initial_size,
-                   is_size ? vmem->initial_size : size);
-        return false;
-    }
-    vmem->initial_size = size;
-    vmem->initial_size_name = name;
-    return true;
-}
-
-bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
-                                   uint64_t size, Error **errp)
-{
-    VirtIOMEMState *state;
-    uint64_t usable_size;
-
-    if (!vmem->live) {
-        return set_initial_size(vmem, name, size, errp);
-    }
-
-    state = &vmem->live->state;
-    if (!virtio_mem_config_check_size(&state->geo, name, size, errp)) {
-        return false;
-    }
-    if (qdev_get_parent_bus(DEVICE(vmem))->parent->pending_deleted_event) {
-        error_setg(errp, "'%s' cannot be changed while the device is being"
-                   " unplugged", name);
-        return false;
-    }
-    trace_virtio_mem_requested(vmem, state->requested_size, size);
-    state->requested_size = size;
-    usable_size = virtio_mem_geometry_usable(&state->geo, size);
-    virtio_mem_set_usable(vmem, MAX(state->usable_size, usable_size));
-    virtio_mem_status_sizes(&vmem->live->status);
-    /* Last: the guest may have its interrupt write to anything. */
-    virtio_notify_config(VIRTIO_DEVICE(vmem));
-    return true;
-}
-
-bool virtio_mem_check_unplug(VirtIOMEM *vmem, Error **errp)
-{
-    if (!virtio_mem_device_drain(vmem)) {
-        error_setg(errp, "virtio-mem device is gone: its guest has taken it out"
-                   " of its slot");
-        return false;
-    }
-    if (!vmem->live->unplugged_inaccessible) {
-        error_setg(errp, "virtio-mem device cannot get unplugged while"
-                   " '" VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP "' != 'on'");
-        return false;
-    }
-    if (virtio_mem_get_plugged_size(vmem)) {
-        error_setg(errp, "virtio-mem device cannot get unplugged while some of"
-                   " its memory is still plugged: '" VIRTIO_MEM_SIZE_PROP
-                   "' != '0'");
-        return false;
-    }
-    if (virtio_mem_get_requested_size(vmem)) {
-        error_setg(errp, "virtio-mem device cannot get unplugged while"
-                   " '" VIRTIO_MEM_REQUESTED_SIZE_PROP "' != '0'");
-        return false;
-    }
-    return true;
 }
 
 /* --- checks at realize -------------------------------------------------- */

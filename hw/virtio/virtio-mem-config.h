@@ -46,10 +46,4 @@ bool virtio_mem_config_check_size(const VirtIOMEMGeometry *geo,
 /* Declare the properties. */
 void virtio_mem_config_class_init(ObjectClass *oc);
 
-/*
- * Set the usable region of a realized device to @usable_size bytes. May be
- * smaller than before during UNPLUG ALL and system reset only.
- */
-void virtio_mem_set_usable(VirtIOMEM *vmem, uint64_t usable_size);
-
 #endif

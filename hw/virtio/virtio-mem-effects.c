@@ -14,9 +14,9 @@
 #include "system/runstate.h"
 #include "trace.h"
 #include "virtio-mem-backing.h"
-#include "virtio-mem-config.h"
 #include "virtio-mem-effects.h"
 #include "virtio-mem-live.h"
+#include "virtio-mem-sizes.h"
 
 /* What is done at once: a thread would take longer than that. */
 #define VIRTIO_MEM_LITTLE (4 * MiB)

@@ -232,6 +232,34 @@ static void virtio_mem_unrealize(DeviceState *dev)
     virtio_mem_live_free(live);
 }
 
+/* --- unplug of the device ------------------------------------------------- */
+
+bool virtio_mem_check_unplug(VirtIOMEM *vmem, Error **errp)
+{
+    if (!virtio_mem_device_drain(vmem)) {
+        error_setg(errp, "virtio-mem device is gone: its guest has taken it out"
+                   " of its slot");
+        return false;
+    }
+    if (!vmem->live->unplugged_inaccessible) {
+        error_setg(errp, "virtio-mem device cannot get unplugged while"
+                   " '" VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP "' != 'on'");
+        return false;
+    }
+    if (virtio_mem_get_plugged_size(vmem)) {
+        error_setg(errp, "virtio-mem device cannot get unplugged while some of"
+                   " its memory is still plugged: '" VIRTIO_MEM_SIZE_PROP
+                   "' != '0'");
+        return false;
+    }
+    if (virtio_mem_get_requested_size(vmem)) {
+        error_setg(errp, "virtio-mem device cannot get unplugged while"
+                   " '" VIRTIO_MEM_REQUESTED_SIZE_PROP "' != '0'");
+        return false;
+    }
+    return true;
+}
+
 /* --- type -------------------------------------------------------------- */
 
 static uint64_t rdm_get_min_granularity(const RamDiscardManager *rdm,
