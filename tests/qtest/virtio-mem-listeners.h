@@ -1,0 +1,60 @@
+/*
+ * virtio-mem: listeners that record what they hear
+ *
+ * A device of 16 blocks without QEMU: its blocks and its RamDiscardManager are
+ * linked into the test.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TESTS_VIRTIO_MEM_LISTENERS_H
+#define TESTS_VIRTIO_MEM_LISTENERS_H
+
+#include "../../hw/virtio/virtio-mem-rdm.h"
+
+#define BLOCK 0x200000ULL
+#define NB_BLOCKS 16
+
+typedef struct Fixture {
+    VirtIOMEMGeometry geo;
+    VirtIOMEMBlocks blocks;
+    VirtIOMEMRdm rdm;
+    GString *log;
+} Fixture;
+
+typedef struct Listener {
+    RamDiscardListener rdl;
+    GString *log;
+    const char *name;
+    int answer;             /* to a populate */
+} Listener;
+
+void setup(Fixture *f, const void *data);
+void teardown(Fixture *f, const void *data);
+
+/* Mark blocks; nobody is told. */
+void plug(Fixture *f, uint64_t first, uint64_t count);
+void unplug(Fixture *f, uint64_t first, uint64_t count);
+
+VirtIOMEMSpan span(Fixture *f, uint64_t first, uint64_t count);
+
+/* A section of the region that is mapped at 0x100000000 in its space. */
+MemoryRegionSection section(uint64_t offset, uint64_t size);
+MemoryRegionSection whole(void);
+
+void add_listener(Fixture *f, Listener *listener, const char *name,
+                  bool double_discard, MemoryRegionSection s);
+void remove_listener(Fixture *f, Listener *listener);
+
+/* What a Listener does when it is told. */
+int on_populate(RamDiscardListener *rdl, MemoryRegionSection *s);
+void on_discard(RamDiscardListener *rdl, MemoryRegionSection *s);
+
+/* For a replay; @opaque is the log. */
+int log_populated(MemoryRegionSection *s, void *opaque);
+void log_discarded(MemoryRegionSection *s, void *opaque);
+
+/* The log is @want, and empty afterwards. */
+void assert_log(Fixture *f, const char *want);
+
+#endif

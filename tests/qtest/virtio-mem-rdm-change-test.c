@@ -1,0 +1,439 @@
+/*
+ * virtio-mem: RamDiscardManager, with listeners that come and go while a change
+ * is on its way
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "virtio-mem-listeners.h"
+
+/* Blocks 0 to 3 and 6 to 9 are plugged, 2 to 7 are being unplugged. */
+static void start_unplug(Fixture *f)
+{
+    plug(f, 0, 4);
+    plug(f, 6, 4);
+    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
+}
+
+static void end_unplug(Fixture *f)
+{
+    virtio_mem_rdm_retract(&f->rdm, span(f, 2, 6));
+    unplug(f, 2, 6);
+    virtio_mem_rdm_settled(&f->rdm);
+}
+
+/* What is going is populated for nobody: its content is not there any more. */
+static void going_is_not_populated(Fixture *f, const void *data)
+{
+    MemoryRegionSection s = whole();
+
+    start_unplug(f);
+    g_assert_cmpint(virtio_mem_rdm_replay_populated(&f->rdm, &s, log_populated,
+                                                    f->log), ==, 0);
+    assert_log(f, "populated 0+2; populated 8+2; ");
+    virtio_mem_rdm_replay_discarded(&f->rdm, &s, log_discarded, f->log);
+    assert_log(f, "discarded 2+6; discarded 10+6; ");
+    s = section(0, 2 * BLOCK);
+    g_assert_true(virtio_mem_rdm_is_populated(&f->rdm, &s));
+    s = section(0, 2 * BLOCK + 1);
+    g_assert_false(virtio_mem_rdm_is_populated(&f->rdm, &s));
+    s = section(7 * BLOCK, BLOCK);
+    g_assert_false(virtio_mem_rdm_is_populated(&f->rdm, &s));
+    s = section(8 * BLOCK, BLOCK);
+    g_assert_true(virtio_mem_rdm_is_populated(&f->rdm, &s));
+    s = section(3 * BLOCK, 0);
+    g_assert_true(virtio_mem_rdm_is_populated(&f->rdm, &s));
+
+    /* The discard failed: the blocks stay. */
+    virtio_mem_rdm_settled(&f->rdm);
+    s = section(6 * BLOCK, 4 * BLOCK);
+    g_assert_true(virtio_mem_rdm_is_populated(&f->rdm, &s));
+}
+
+/* Nobody is told of a discard of what it does not know, or twice. */
+static void registers_between_discard_and_retract(Fixture *f, const void *data)
+{
+    Listener before, single, part, doubled;
+
+    plug(f, 0, 4);
+    plug(f, 6, 4);
+    add_listener(f, &before, "old:", false, whole());
+    assert_log(f, "old:populate 0+4; old:populate 6+4; ");
+    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
+    add_listener(f, &single, "a:", false, whole());
+    assert_log(f, "a:populate 0+2; a:populate 8+2; ");
+    add_listener(f, &part, "b:", false, section(3 * BLOCK, 4 * BLOCK));
+    assert_log(f, "");
+    add_listener(f, &doubled, "c:", true, whole());
+    assert_log(f, "c:populate 0+2; c:populate 8+2; ");
+
+    virtio_mem_rdm_retract(&f->rdm, span(f, 2, 6));
+    assert_log(f, "c:discard 2+6; old:discard 2+2; old:discard 6+2; ");
+    unplug(f, 2, 6);
+    virtio_mem_rdm_settled(&f->rdm);
+    assert_log(f, "");
+
+    remove_listener(f, &part);
+    assert_log(f, "");
+    remove_listener(f, &single);
+    assert_log(f, "a:discard 0+2; a:discard 8+2; ");
+    remove_listener(f, &before);
+    assert_log(f, "old:discard 0+2; old:discard 8+2; ");
+    remove_listener(f, &doubled);
+}
+
+/* Between the retract and the commit the blocks are still marked plugged. */
+static void registers_between_retract_and_commit(Fixture *f, const void *data)
+{
+    Listener before, a;
+
+    plug(f, 2, 6);
+    add_listener(f, &before, "old:", false, whole());
+    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
+    virtio_mem_rdm_retract(&f->rdm, span(f, 2, 6));
+    assert_log(f, "old:populate 2+6; old:discard 2+6; ");
+    add_listener(f, &a, "a:", false, whole());
+    remove_listener(f, &before);
+    unplug(f, 2, 6);
+    virtio_mem_rdm_settled(&f->rdm);
+    remove_listener(f, &a);
+    assert_log(f, "");
+}
+
+static void comes_and_leaves_while_going(Fixture *f, const void *data)
+{
+    Listener before, a;
+
+    plug(f, 0, 4);
+    plug(f, 6, 4);
+    add_listener(f, &before, "old:", false, whole());
+    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
+    g_string_truncate(f->log, 0);
+    add_listener(f, &a, "a:", false, whole());
+    assert_log(f, "a:populate 0+2; a:populate 8+2; ");
+    remove_listener(f, &a);
+    assert_log(f, "a:discard 0+2; a:discard 8+2; ");
+    /* It knows what it was told, and that has to be taken away. */
+    remove_listener(f, &before);
+    assert_log(f, "old:discard 0+2; old:discard 8+2; old:discard 2+2;"
+               " old:discard 6+2; ");
+    add_listener(f, &before, "new:", false, whole());
+    assert_log(f, "new:populate 0+2; new:populate 8+2; ");
+    virtio_mem_rdm_retract(&f->rdm, span(f, 2, 6));
+    unplug(f, 2, 6);
+    virtio_mem_rdm_settled(&f->rdm);
+    assert_log(f, "");
+    remove_listener(f, &before);
+}
+
+/* The latest of those there before leaves; the others are still known. */
+static void leaves_while_going(Fixture *f, const void *data)
+{
+    Listener a, b, c;
+
+    plug(f, 2, 6);
+    add_listener(f, &a, "a:", false, whole());
+    add_listener(f, &b, "b:", false, whole());
+    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
+    add_listener(f, &c, "c:", false, whole());
+    g_string_truncate(f->log, 0);
+    remove_listener(f, &b);
+    assert_log(f, "b:discard 2+6; ");
+    end_unplug(f);
+    assert_log(f, "a:discard 2+6; ");
+    remove_listener(f, &a);
+    remove_listener(f, &c);
+    assert_log(f, "");
+}
+
+/* The blocks stay, and who registered meanwhile has to know of them. */
+static void failed_discard_is_told(Fixture *f, const void *data)
+{
+    Listener before, a, part;
+
+    plug(f, 0, 4);
+    plug(f, 6, 4);
+    add_listener(f, &before, "old:", false, whole());
+    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
+    add_listener(f, &a, "a:", false, whole());
+    add_listener(f, &part, "b:", true, section(3 * BLOCK, 4 * BLOCK));
+    g_string_truncate(f->log, 0);
+    virtio_mem_rdm_settled(&f->rdm);
+    assert_log(f, "b:populate 3+1; b:populate 6+1; a:populate 2+2;"
+               " a:populate 6+2; ");
+    /* From now on they are like any other. */
+    remove_listener(f, &a);
+    assert_log(f, "a:discard 0+4; a:discard 6+4; ");
+    remove_listener(f, &before);
+    assert_log(f, "old:discard 0+4; old:discard 6+4; ");
+    remove_listener(f, &part);
+}
+
+/* A veto comes too late. The others are told all the same. */
+static void failed_discard_outlives_veto(Fixture *f, const void *data)
+{
+    Listener a, b;
+
+    plug(f, 2, 2);
+    plug(f, 6, 2);
+    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
+    add_listener(f, &a, "a:", true, whole());
+    add_listener(f, &b, "b:", true, whole());
+    b.answer = -ENOSPC;
+    virtio_mem_rdm_settled(&f->rdm);
+    assert_log(f, "b:populate 2+2; a:populate 2+2; a:populate 6+2; ");
+    remove_listener(f, &a);
+    remove_listener(f, &b);
+}
+
+/* Before the announce: that tells it. After it: it is told at the end. */
+static void registers_while_coming(Fixture *f, const void *data)
+{
+    Listener before, early, late;
+
+    plug(f, 0, 2);
+    add_listener(f, &before, "old:", false, whole());
+    virtio_mem_rdm_coming(&f->rdm, span(f, 2, 6));
+    add_listener(f, &early, "early:", false, whole());
+    assert_log(f, "old:populate 0+2; early:populate 0+2; ");
+    g_assert_cmpint(virtio_mem_rdm_announce(&f->rdm, span(f, 2, 6)), ==, 0);
+    assert_log(f, "early:populate 2+6; old:populate 2+6; ");
+    add_listener(f, &late, "late:", false, whole());
+    assert_log(f, "late:populate 0+2; ");
+    plug(f, 2, 6);
+    virtio_mem_rdm_settled(&f->rdm);
+    assert_log(f, "late:populate 2+6; ");
+    remove_listener(f, &before);
+    remove_listener(f, &early);
+    remove_listener(f, &late);
+    assert_log(f, "old:discard 0+8; early:discard 0+8; late:discard 0+8; ");
+}
+
+/* Whether the blocks are marked plugged yet makes no difference. */
+static void comes_and_leaves_while_coming(Fixture *f, const void *data)
+{
+    Listener before, a;
+
+    for (int committed = 0; committed < 2; committed++) {
+        add_listener(f, &before, "old:", false, whole());
+        virtio_mem_rdm_coming(&f->rdm, span(f, 2, 6));
+        g_assert_cmpint(virtio_mem_rdm_announce(&f->rdm, span(f, 2, 6)), ==, 0);
+        assert_log(f, "old:populate 2+6; ");
+        add_listener(f, &a, "a:", false, whole());
+        if (committed) {
+            plug(f, 2, 6);
+        }
+        remove_listener(f, &a);
+        assert_log(f, "");
+        remove_listener(f, &before);
+        assert_log(f, "old:discard 2+6; ");
+        plug(f, 2, 6);
+        virtio_mem_rdm_settled(&f->rdm);
+        assert_log(f, "");
+        unplug(f, 2, 6);
+    }
+}
+
+/* Nothing came, so nobody is told at the end. */
+static void vetoed_plug_is_told_to_nobody(Fixture *f, const void *data)
+{
+    Listener a, b, c;
+
+    add_listener(f, &a, "a:", false, whole());
+    add_listener(f, &b, "b:", false, whole());
+    a.answer = -ENOSPC;
+    virtio_mem_rdm_coming(&f->rdm, span(f, 2, 6));
+    g_assert_cmpint(virtio_mem_rdm_announce(&f->rdm, span(f, 2, 6)), ==,
+                    -ENOSPC);
+    assert_log(f, "b:populate 2+6; a:populate 2+6; b:discard 2+6; ");
+    add_listener(f, &c, "c:", false, whole());
+    remove_listener(f, &b);
+    virtio_mem_rdm_settled(&f->rdm);
+    remove_listener(f, &a);
+    remove_listener(f, &c);
+    assert_log(f, "");
+}
+
+/* A plug that is undone after it was announced. */
+static void announced_plug_can_be_retracted(Fixture *f, const void *data)
+{
+    Listener a, b;
+
+    add_listener(f, &a, "a:", false, whole());
+    virtio_mem_rdm_coming(&f->rdm, span(f, 2, 6));
+    g_assert_cmpint(virtio_mem_rdm_announce(&f->rdm, span(f, 2, 6)), ==, 0);
+    add_listener(f, &b, "b:", false, whole());
+    g_string_truncate(f->log, 0);
+    virtio_mem_rdm_retract(&f->rdm, span(f, 2, 6));
+    assert_log(f, "a:discard 2+6; ");
+    virtio_mem_rdm_settled(&f->rdm);
+    remove_listener(f, &a);
+    remove_listener(f, &b);
+    assert_log(f, "");
+}
+
+/* --- a long random life -------------------------------------------------- */
+
+/* One who knows of each block what it was told, and minds. */
+typedef struct Minder {
+    RamDiscardListener rdl;
+    bool registered;
+    bool vetoes;
+    uint64_t first, count;      /* its section, in blocks */
+    bool known[NB_BLOCKS];
+} Minder;
+
+static void minder_told(Minder *m, const MemoryRegionSection *s, bool known)
+{
+    const uint64_t first = s->offset_within_region / BLOCK;
+    const uint64_t count = int128_get64(s->size) / BLOCK;
+
+    g_assert_cmpuint(first, >=, m->first);
+    g_assert_cmpuint(first + count, <=, m->first + m->count);
+    for (uint64_t i = first; i < first + count; i++) {
+        if (known || !m->rdl.double_discard_supported) {
+            g_assert_cmpint(m->known[i], !=, known);
+        }
+        m->known[i] = known;
+    }
+}
+
+static int minder_populate(RamDiscardListener *rdl, MemoryRegionSection *s)
+{
+    Minder *m = container_of(rdl, Minder, rdl);
+
+    if (m->vetoes) {
+        return -ENOSPC;
+    }
+    minder_told(m, s, true);
+    return 0;
+}
+
+static void minder_discard(RamDiscardListener *rdl, MemoryRegionSection *s)
+{
+    minder_told(container_of(rdl, Minder, rdl), s, false);
+}
+
+static void minder_come_or_go(Fixture *f, Minder *m)
+{
+    if (m->registered) {
+        virtio_mem_rdm_unregister(&f->rdm, &m->rdl);
+        for (int i = 0; i < NB_BLOCKS; i++) {
+            g_assert_false(m->known[i]);
+        }
+    } else {
+        MemoryRegionSection s;
+
+        m->first = g_test_rand_int_range(0, NB_BLOCKS);
+        m->count = g_test_rand_int_range(1, NB_BLOCKS - m->first + 1);
+        s = section(m->first * BLOCK, m->count * BLOCK);
+        ram_discard_listener_init(&m->rdl, minder_populate, minder_discard,
+                                  g_test_rand_bit());
+        virtio_mem_rdm_register(&f->rdm, &m->rdl, &s);
+    }
+    m->registered = !m->registered;
+}
+
+typedef struct RandomLife {
+    Minder minders[4];
+} RandomLife;
+
+/* Listeners come and go between any two steps of a change. */
+static void some_come_and_go(Fixture *f, RandomLife *life)
+{
+    while (g_test_rand_bit()) {
+        minder_come_or_go(f, &life->minders[g_test_rand_int_range(0, 4)]);
+    }
+}
+
+static void random_unplug(Fixture *f, RandomLife *life, VirtIOMEMRange range)
+{
+    const VirtIOMEMSpan all = virtio_mem_range_span(&f->geo, range);
+
+    virtio_mem_rdm_going(&f->rdm, all);
+    some_come_and_go(f, life);
+    if (g_test_rand_bit()) {
+        virtio_mem_rdm_retract(&f->rdm, all);
+        some_come_and_go(f, life);
+        virtio_mem_blocks_set(&f->blocks, range, false);
+        some_come_and_go(f, life);
+    }
+    virtio_mem_rdm_settled(&f->rdm);
+}
+
+static void random_plug(Fixture *f, RandomLife *life, VirtIOMEMRange range)
+{
+    const VirtIOMEMSpan all = virtio_mem_range_span(&f->geo, range);
+    Minder *m = &life->minders[g_test_rand_int_range(0, 4)];
+
+    virtio_mem_rdm_coming(&f->rdm, all);
+    some_come_and_go(f, life);
+    m->vetoes = !g_test_rand_int_range(0, 4);
+    if (!virtio_mem_rdm_announce(&f->rdm, all)) {
+        m->vetoes = false;
+        some_come_and_go(f, life);
+        virtio_mem_blocks_set(&f->blocks, range, true);
+    }
+    m->vetoes = false;
+    some_come_and_go(f, life);
+    virtio_mem_rdm_settled(&f->rdm);
+}
+
+static void each_block_is_told_once(Fixture *f, const void *data)
+{
+    RandomLife life = { 0 };
+
+    for (int change = 0; change < 20000; change++) {
+        VirtIOMEMRange range;
+
+        range.first = g_test_rand_int_range(0, NB_BLOCKS);
+        range.count = g_test_rand_int_range(1, NB_BLOCKS - range.first + 1);
+        if (virtio_mem_blocks_state(&f->blocks, range) ==
+            VIRTIO_MEM_BLOCKS_UNPLUGGED) {
+            random_plug(f, &life, range);
+        } else {
+            random_unplug(f, &life, range);
+        }
+        for (int i = 0; i < 4 * NB_BLOCKS; i++) {
+            const Minder *m = &life.minders[i / NB_BLOCKS];
+            const VirtIOMEMRange block = { i % NB_BLOCKS, 1 };
+            const bool inside = m->registered && block.first >= m->first &&
+                                block.first < m->first + m->count;
+
+            g_assert_cmpint(m->known[block.first], ==, inside &&
+                            virtio_mem_blocks_state(&f->blocks, block) ==
+                            VIRTIO_MEM_BLOCKS_PLUGGED);
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        if (life.minders[i].registered) {
+            minder_come_or_go(f, &life.minders[i]);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+#define ADD(path, function) \
+    g_test_add("/virtio-mem/rdm/" path, Fixture, NULL, setup, function, teardown)
+    ADD("going/is-not-populated", going_is_not_populated);
+    ADD("going/registers-between-discard-and-retract",
+        registers_between_discard_and_retract);
+    ADD("going/registers-between-retract-and-commit",
+        registers_between_retract_and_commit);
+    ADD("going/comes-and-leaves", comes_and_leaves_while_going);
+    ADD("going/leaves", leaves_while_going);
+    ADD("going/failed-discard-is-told", failed_discard_is_told);
+    ADD("going/failed-discard-outlives-veto", failed_discard_outlives_veto);
+    ADD("coming/registers", registers_while_coming);
+    ADD("coming/comes-and-leaves", comes_and_leaves_while_coming);
+    ADD("coming/vetoed-plug-is-told-to-nobody", vetoed_plug_is_told_to_nobody);
+    ADD("coming/announced-plug-can-be-retracted",
+        announced_plug_can_be_retracted);
+    ADD("change/each-block-is-told-once", each_block_is_told_once);
+
+    return g_test_run();
+}
