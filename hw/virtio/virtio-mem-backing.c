@@ -55,7 +55,7 @@ static VirtIOMEMContent content_of(RAMBlock *rb, const char *path)
                                   : VIRTIO_MEM_CONTENT_TEMPLATE;
 }
 
-/* Who relies on memory that goes back at unplug has to know that it does not. */
+/* Who relies on memory that goes back at unplug has to know that none does. */
 static void warn_of_template(const VirtIOMEMBacking *backing)
 {
     if (backing->content == VIRTIO_MEM_CONTENT_TEMPLATE &&
@@ -70,7 +70,7 @@ static void warn_of_template(const VirtIOMEMBacking *backing)
 
 /* --- take and release ----------------------------------------------------- */
 
-/* Not less than a huge page, which would come as a whole with the first step. */
+/* At least a huge page, which would come as a whole with the first step. */
 static uint64_t populate_step(HostMemoryBackend *backend)
 {
     return MAX(virtio_mem_backing_default_block_size(backend), 2 * MiB);

@@ -58,7 +58,7 @@ typedef struct VirtIOMEMBacking {
     int fd;                     /* or -1 */
     uint64_t page_size;
     uint64_t populate_step;     /* bytes */
-    unsigned threads;           /* that populate, at most; 0: one for each CPU */
+    unsigned threads;           /* that populate, at most; 0: one a CPU */
     VirtIOMEMContent content;
 } VirtIOMEMBacking;
 

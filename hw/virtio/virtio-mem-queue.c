@@ -29,8 +29,8 @@
 
 /*
  * The guest chooses every address, and the device writes to memory only. If it
- * wrote to a register, of its own or of a device that then writes to it, it would
- * be kicked or reset in the middle of its work.
+ * wrote to a register, of its own or of a device that then writes to it, it
+ * would be kicked or reset in the middle of its work.
  */
 static bool is_memory(VirtIODevice *vdev, hwaddr addr, hwaddr size, bool write)
 {
@@ -200,8 +200,8 @@ static VirtIOMEMResizeReason why_busy(const VirtIOMEM *vmem)
 }
 
 /*
- * Answer those that were carried out as one. They leave the queue first, so that
- * nothing that an answer causes finds them there.
+ * Answer those that were carried out as one. They leave the queue first, so
+ * that nothing that an answer causes finds them there.
  */
 static void answer(VirtIOMEMQueue *queue, int ret)
 {

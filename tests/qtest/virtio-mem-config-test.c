@@ -532,7 +532,8 @@ static void refused_hotplug_leaves_nothing(void)
                            " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
                            "   'memdev': 'mem0', 'requested-size': 0,"
                            "   'size': 268435456 } }"),
-                 "GenericError", "both set the requested size at start, and differ");
+                 "GenericError",
+                 "both set the requested size at start, and differ");
     g_assert_cmpuint(count_memory_devices(qts), ==, 0);
     qtest_qmp_assert_success(qts, "{ 'execute': 'device_add', 'arguments':"
                              " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"

@@ -1,8 +1,8 @@
 /*
  * virtio-mem: a host that refuses what a test wants it to refuse
  *
- * QEMU is started with the library of virtio-mem-faults.c loaded before its own,
- * and with a device of NB blocks.
+ * QEMU is started with the library of virtio-mem-faults.c loaded before its
+ * own, and with a device of NB blocks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,7 +20,7 @@
 /* Find the library beside the test program; before any test. */
 void faults_init(const char *program);
 
-/* --- the host -------------------------------------------------------------- */
+/* --- the host ------------------------------------------------------------- */
 
 typedef struct Host {
     char *path;
@@ -45,7 +45,7 @@ bool was_refused(Host *host, FaultCall call);
 #define NB_ERRORS 10
 extern const int errors[NB_ERRORS];
 
-/* --- kinds of memory ------------------------------------------------------- */
+/* --- kinds of memory ------------------------------------------------------ */
 
 #define NEEDS(call) (1u << FAULT_##call)
 
@@ -63,7 +63,7 @@ extern const Memory memories[NB_MEMORIES];
 char *memory_file(void);
 char *memory_object(const Memory *memory, const char *file);
 
-/* --- a VM on such a host, with a driver ------------------------------------ */
+/* --- a VM on such a host, with a driver ----------------------------------- */
 
 typedef struct Bed {
     char *file;
@@ -74,7 +74,7 @@ typedef struct Bed {
 Bed bed_make(const Memory *memory, const char *options);
 void bed_unmake(Bed *bed);
 
-/* --- what is asked, and what is true afterwards ---------------------------- */
+/* --- what is asked, and what is true afterwards --------------------------- */
 
 /* A request of @type for all NB blocks. */
 uint16_t ask(QVirtioMEM *mem, uint16_t type);

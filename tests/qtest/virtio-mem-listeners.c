@@ -68,7 +68,8 @@ static void append(GString *log, const char *who, const char *what,
                                what, offset, size);
     } else {
         g_string_append_printf(log, "%s%s %" PRIu64 "+%" PRIu64 "; ", who, what,
-                               (uint64_t)(offset / BLOCK), (uint64_t)(size / BLOCK));
+                               (uint64_t)(offset / BLOCK),
+                               (uint64_t)(size / BLOCK));
     }
 }
 

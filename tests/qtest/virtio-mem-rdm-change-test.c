@@ -418,7 +418,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
 
 #define ADD(path, function) \
-    g_test_add("/virtio-mem/rdm/" path, Fixture, NULL, setup, function, teardown)
+    g_test_add("/virtio-mem/rdm/" path, Fixture, NULL, setup, function,     \
+               teardown)
     ADD("going/is-not-populated", going_is_not_populated);
     ADD("going/registers-between-discard-and-retract",
         registers_between_discard_and_retract);

@@ -198,7 +198,7 @@ int main(int argc, char **argv)
                         mixed_requests_keep_their_order, run_plain);
     qtest_add_data_func("virtio-mem/together/adjacent-plugs-are-one",
                         adjacent_plugs_are_one, run_plain);
-    qtest_add_data_func("virtio-mem/together/before-one-that-cannot-be-answered",
+    qtest_add_data_func("virtio-mem/together/before-one-without-an-answer",
                         before_one_that_cannot_be_answered, run_plain);
     qtest_add_data_func("virtio-mem/together/plugs-beyond-the-requested-size",
                         plugs_beyond_the_requested_size, run_plain);
