@@ -32,6 +32,16 @@ MACHINE = (
     "-object memory-backend-ram,id=mem,size=256M "
     "-device virtio-mem-pci,memdev=mem,requested-size=64M")
 
+# Requests are pending, kicks are calls, and there is another one to aim at.
+TWO_DEVICES = (
+    "-machine q35 -nodefaults -m 512M,maxmem=2G "
+    "-object memory-backend-memfd,id=mem,size=256M "
+    "-object memory-backend-memfd,id=other,size=256M "
+    "-device virtio-mem-pci,memdev=mem,requested-size=64M,prealloc=on,"
+    "ioeventfd=off "
+    "-device virtio-mem-pci,memdev=other,requested-size=64M,prealloc=on,"
+    "ioeventfd=off")
+
 
 def fuzzed() -> Flavour:
     """How both are built: by clang, through ccache where that is installed."""
@@ -65,16 +75,25 @@ def device() -> list[Fuzzer]:
         qemu.remove(OBJ)
     qemu.overlay_tree(paths.ROOT, paths.QEMU_TREE, identity)
     qemu.configure(paths.QEMU_TREE, OBJ, env, fuzzed())
-    seeds.save(SEEDS)
+    seeds.save(SEEDS / "device", seeds.SEEDS)
+    seeds.save(SEEDS / "aim", {**seeds.SEEDS, **seeds.AIMED})
     stamp.write(SEEDS, identity)
     qemu.ninja(OBJ, ["qemu-fuzz-x86_64"], env)
     private.link_firmware(private.firmware(), OBJ)
-    return [Fuzzer(
-        "fuzz-device",
-        [OBJ / "qemu-fuzz-x86_64", "--fuzz-target=generic-fuzz"], [SEEDS],
+    return [generic("device", MACHINE, "virtio*", ()),
+            generic("aim", TWO_DEVICES, "virtio* mch",
+                    ("virtio_mem_worker_start", "virtio_mem_queue_done"))]
+
+
+def generic(name: str, machine: str, objects: str, reach: tuple) -> Fuzzer:
+    """QEMU's generic fuzzer, with a machine and the objects to aim at."""
+    return Fuzzer(
+        f"fuzz-{name}",
+        [OBJ / "qemu-fuzz-x86_64", "--fuzz-target=generic-fuzz"],
+        [SEEDS / name],
         ["-max_len=4096", "-rss_limit_mb=4096", "-detect_leaks=0"], cwd=OBJ,
-        env={"QEMU_FUZZ_ARGS": MACHINE, "QEMU_FUZZ_OBJECTS": "virtio*",
+        env={"QEMU_FUZZ_ARGS": machine, "QEMU_FUZZ_OBJECTS": objects,
              "ASAN_OPTIONS": "detect_leaks=0"},
         files="virtio-mem",
         reach=("virtio_mem_begin_plug", "virtio_mem_begin_unplug",
-               "virtio_mem_decide", "virtio_mem_get_config"))]
+               "virtio_mem_decide", "virtio_mem_get_config", *reach))
