@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "qemu/module.h"
 #include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "virtio-mem-driver.h"
 
 static uint64_t plugged_memory(void)
@@ -63,9 +64,57 @@ static void no_unplug_while_plugged(void *obj, void *data,
     assert_in_use("'requested-size' != '0'");
 }
 
+static void remove_log(void *log)
+{
+    unlink(log);
+    g_free(log);
+}
+
+static void *trace_all(GString *cmd_line, void *arg)
+{
+    char *log = NULL;
+    const int fd = g_file_open_tmp("virtio-mem-trace-XXXXXX", &log, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    g_test_queue_destroy(remove_log, log);
+    g_string_append_printf(cmd_line, " -trace 'virtio_mem_*' -D %s ", log);
+    return log;
+}
+
+/* QEMU lists the events of its own device, too; ours has to use all of them. */
+static void each_trace_event_fires(void *obj, void *data,
+                                   QGuestAllocator *alloc)
+{
+    QVirtioMEM *mem = begin(obj, 64 * MiB);
+    g_autofree char *log = NULL;
+    const QListEntry *entry;
+    QDict *rsp;
+
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 3, 5), ==,
+                     VIRTIO_MEM_RESP_ACK);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0), ==,
+                     VIRTIO_MEM_RESP_ACK);
+    g_assert_true(g_file_get_contents(data, &log, NULL, NULL));
+    rsp = qtest_qmp(global_qtest, "{ 'execute': 'trace-event-get-state',"
+                    "  'arguments': { 'name': 'virtio_mem_*' } }");
+    g_assert_cmpuint(qlist_size(qdict_get_qlist(rsp, "return")), >, 0);
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(rsp, "return"), entry) {
+        const QDict *event = qobject_to(QDict, qlist_entry_obj(entry));
+        g_autofree char *start = g_strdup_printf("%s ",
+                                                 qdict_get_str(event, "name"));
+
+        g_test_message("%s", start);
+        g_assert_nonnull(strstr(log, start));
+    }
+    qobject_unref(rsp);
+}
+
 static const QVirtioMEMTest tests[] = {
     { "monitor/summary-counts-plugged-memory", summary_counts_plugged },
     { "monitor/no-unplug-while-plugged-or-requested", no_unplug_while_plugged },
+    { "monitor/each-trace-event-fires", each_trace_event_fires,
+      .before = trace_all },
 };
 
 static void register_monitor_tests(void)
