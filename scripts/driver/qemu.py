@@ -30,6 +30,7 @@ OPTIONS = (
 PYTHON = "/usr/bin/python3"  # Debian's, whose venv module deps.py installs
 SAY_EVERY = 10  # seconds between progress lines
 FEW_STEPS = 10  # a build that small is not worth a line of its own
+NAME = "virtio-mem overlay"  # what --version says of ours beside QEMU's number
 
 
 def targets(flavour: Flavour = PLAIN) -> list[str]:
@@ -124,7 +125,7 @@ def configure(tree: Path, obj: Path, env: dict,
     """Run configure, once for each set of options."""
     words = [f"{os.path.relpath(tree, obj)}/configure",
              f"--target-list={','.join(targets(flavour))}", *OPTIONS,
-             *features.options(), *flavour.configure,
+             *features.options(), *flavour.configure, *version_option(tree),
              f"--cc={compiler(flavour)}", f"--python={PYTHON}"]
     identity = " ".join([*words, *sorted(env.values())])
     if stamp.matches(obj, identity) and (obj / "build.ninja").exists():
@@ -135,6 +136,19 @@ def configure(tree: Path, obj: Path, env: dict,
     ui.run(words, log=log_of(obj, "configure"), what="configuring QEMU",
            cwd=obj, env=env)
     stamp.write(obj, identity)
+
+
+def version_option(tree: Path) -> list[str]:
+    """Have --version tell ours from QEMU with its own device.
+
+    The text names no commit: each would compile anew what has the version in it.
+    """
+    if not (tree / overlay.STATE).exists():
+        return []
+    made_from = re.match(r"source package [^_]+_(.+)",
+                         stamp.file_of(tree).read_text())
+    debian = f", Debian {made_from[1]}" if made_from else ""
+    return [f"--with-pkgversion={NAME}{debian}"]
 
 
 def ninja(obj: Path, names: list[str], env: dict) -> None:

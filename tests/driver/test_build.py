@@ -10,12 +10,15 @@ from unittest import mock
 
 from support import DRIVER, PROJECT, ScratchCase
 import deps
+import overlay
 import private
 import qemu
+import stamp
 import ui
 
 CONFIGURE = """#!/bin/sh
 echo run >> configured
+for word; do echo "$word"; done > words
 [ -e refuse ] && { echo "glib is too old"; exit 1; }
 echo > build.ninja
 """
@@ -126,6 +129,34 @@ class Building(BuildCase):
         self.write("qemu/obj/full", "")
         with self.fails("is full", "free some space"):
             self.make()
+
+
+class Version(BuildCase):
+    """What --version says beside QEMU's own number."""
+
+    def words(self, identity: str, ours: bool = True) -> list[str]:
+        """What configure is given about it, for a tree made from `identity`."""
+        stamp.write(self.tree, identity)
+        if ours:
+            self.write(f"qemu/src/{overlay.STATE}", "[]")
+        self.make()
+        return [word for word in
+                (self.obj / "words").read_text().splitlines()
+                if word.startswith("--with-pkgversion")]
+
+    def test_ours_names_the_project_and_the_source_package(self):
+        self.assertEqual(
+            self.words("source package qemu_10.0.13+ds-0+deb13u1"),
+            ["--with-pkgversion=virtio-mem overlay, "
+             "Debian 10.0.13+ds-0+deb13u1"])
+
+    def test_ours_over_another_tree_names_the_project(self):
+        self.assertEqual(self.words("copy of /a_b's/qemu, 0123"),
+                         ["--with-pkgversion=virtio-mem overlay"])
+
+    def test_stock_is_as_qemu_has_it(self):
+        self.assertEqual(
+            self.words("source package qemu_10.0.13+ds-0+deb13u1", False), [])
 
 
 class Dependencies(ScratchCase):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The events that QEMU 10.0 has, as tests/qtest/virtio-mem-events.inc says.
+"""By what ours is told from the unchanged QEMU: its version and its events.
 
-Run as a program with --print, it prints that list anew.
+The events that QEMU 10.0 has are those that tests/qtest/virtio-mem-events.inc
+lists. Run as a program with --print, it prints that list anew.
 """
 
 import json
@@ -16,6 +17,7 @@ import vm  # noqa: F401  pylint: disable=unused-import; finds paths below
 import paths
 
 LIST = Path(__file__).resolve().parents[1] / "qtest" / "virtio-mem-events.inc"
+NAME = "virtio-mem overlay"
 OURS = {"MEMORY_DEVICE_RESIZE_STATUS"}
 
 
@@ -90,6 +92,17 @@ class Events(unittest.TestCase):
         self.assertEqual(listed(), lines(
             {name: words for name, words in more.items()
              if name not in OURS}))
+
+
+class Version(unittest.TestCase):
+    """What stands beside QEMU's own number."""
+
+    def test_ours_names_the_project_and_stock_does_not(self):
+        binary = os.environ.get("VM_QEMU") or str(paths.QEMU)
+        ours = ask(binary, "query-version")["package"]
+        self.assertTrue(ours.startswith(NAME), ours)
+        self.assertNotIn(NAME,
+                         ask(str(paths.STOCK), "query-version")["package"])
 
 
 if __name__ == "__main__":
