@@ -27,7 +27,7 @@ help:
 	@echo 'make bench   measure ours beside stock, report in build/bench; QUICK=1 for'
 	@echo '             five minutes of it'
 	@echo 'make flood   time the monitor under a flooding guest, ours beside stock'
-	@echo 'make fuzz    fuzz the pure rooms and the whole device; SECONDS=60 instead of 600'
+	@echo 'make fuzz    fuzz pure modules and the whole device; SECONDS=60 instead of 600'
 	@echo 'make coverage  show which lines of the device the tests reach'
 	@echo 'make stock   build build/stock/qemu-system-x86_64 with QEMU'"'"'s own device'
 	@echo 'make clean   remove build/ (downloads stay in the cache directory)'

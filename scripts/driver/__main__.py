@@ -88,7 +88,7 @@ def bench() -> None:
 
 
 def fuzz() -> None:
-    """Fuzz the pure rooms and the whole device for SECONDS."""
+    """Fuzz the pure modules and the whole device for SECONDS."""
     qemu.prepare()
     become("tests/fuzz/fuzz.py", "--seconds",
            os.environ.get("SECONDS") or "600")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which lines and branches of the device's rooms the tests reach.
+"""Which lines and branches of the device's modules the tests reach.
 
-gcov comes with the compiler and tells it in JSON; a room is compiled several
+gcov comes with the compiler and tells it in JSON; a module is compiled several
 times (for QEMU, for the unit tests, for a qtest of its own), so what it says
 of one file is added up.
 """
@@ -21,13 +21,13 @@ import suites
 import ui
 from flavours import COVERED
 
-ROOMS = paths.ROOT / "hw" / "virtio"
+MODULES = paths.ROOT / "hw" / "virtio"
 COUNTING_SLOW = 3  # how much more time the programs are given
 NEVER = paths.BUILD / "coverage" / "never-reached.txt"
 
 
 @dataclass
-class Room:
+class Module:
     """What was counted in one file."""
 
     lines: dict = field(default_factory=lambda: defaultdict(int))
@@ -55,7 +55,7 @@ class Room:
 
 
 def report() -> int:
-    """Build with counters, run the tests, print a table of the rooms."""
+    """Build with counters, run the tests, print a table of the modules."""
     qemu.build(suites.qtest_targets(), COVERED)
     env = private.tools()
     forget()
@@ -65,11 +65,11 @@ def report() -> int:
         for program in programs:
             program.seconds *= COUNTING_SLOW
         failed += check.run_programs(name, lambda: programs, set())[1]
-    rooms = read()
-    if not rooms:
+    modules = read()
+    if not modules:
         raise ui.Fail("the tests left no counters behind: run make clean and "
                       "make coverage again")
-    show(rooms)
+    show(modules)
     return 1 if failed else 0
 
 
@@ -85,10 +85,10 @@ def forget() -> None:
         file.unlink()
 
 
-def read() -> dict[str, Room]:
-    """What all programs counted, by the name of the room's file."""
-    rooms: dict[str, Room] = defaultdict(Room)
-    ours = {file.name for file in ROOMS.glob("virtio-mem*.[ch]")}
+def read() -> dict[str, Module]:
+    """What all programs counted, by the name of the module's file."""
+    modules: dict[str, Module] = defaultdict(Module)
+    ours = {file.name for file in MODULES.glob("virtio-mem*.[ch]")}
     for file in counters():
         told = subprocess.run(
             ["gcov", "--json-format", "--stdout", "--branch-probabilities",
@@ -100,24 +100,24 @@ def read() -> dict[str, Room]:
                 name = Path(source["file"]).name
                 if name in ours:
                     for line in source["lines"]:
-                        rooms[name].add(line)
-    return dict(sorted(rooms.items()))
+                        modules[name].add(line)
+    return dict(sorted(modules.items()))
 
 
-def show(rooms: dict[str, Room]) -> None:
+def show(modules: dict[str, Module]) -> None:
     """Print the table, and write down which lines no test reaches."""
-    print(f"\n{'room':34}{'lines':>7}{'reached':>9}{'branches':>10}"
+    print(f"\n{'module':34}{'lines':>7}{'reached':>9}{'branches':>10}"
           f"{'taken':>9}")
     total = [0, 0, 0, 0]
-    for name, room in rooms.items():
-        figures = room.figures()
+    for name, module in modules.items():
+        figures = module.figures()
         total = [a + b for a, b in zip(total, figures)]
         print(row(name, figures))
     print(row("all", total))
     with open(NEVER, "w", encoding="utf-8") as out:
-        for name, room in rooms.items():
-            text = (ROOMS / name).read_text().splitlines()
-            for number, count in sorted(room.lines.items()):
+        for name, module in modules.items():
+            text = (MODULES / name).read_text().splitlines()
+            for number, count in sorted(module.lines.items()):
                 if not count:
                     out.write(f"{name}:{number}: {text[number - 1].strip()}\n")
     print(f"\nlines that no test reaches: {ui.shown(NEVER)}")

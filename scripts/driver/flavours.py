@@ -14,12 +14,12 @@ import sanitizer
 
 @dataclass(frozen=True, eq=False)
 class Flavour:
-    """One way of building the device and the pure rooms."""
+    """One way of building the device and the pure modules."""
 
     name: str           # in progress lines and names of logs
     obj: Path           # QEMU's build directory
     binary: Path        # the link through which QEMU is started
-    unit: Path          # the stand-alone build of the pure rooms
+    unit: Path          # the stand-alone build of the pure modules
     configure: tuple = ()
     meson: tuple = ()
     compiler: str = ""  # in place of the machine's gcc

@@ -113,13 +113,13 @@ def flood(env: dict) -> list[Program]:
 
 
 def fuzz(env: dict) -> list[Program]:
-    """A short run of the fuzzers of the pure rooms."""
-    return [script("tests/fuzz/fuzz.py", ["--seconds", "20", "--only", "rooms"],
-                   900, env)]
+    """A short run of the fuzzers of the pure modules."""
+    return [script("tests/fuzz/fuzz.py",
+                   ["--seconds", "20", "--only", "modules"], 900, env)]
 
 
 def proof(env: dict) -> list[Program]:
-    """Bounded model checking of the pure rooms."""
+    """Bounded model checking of the pure modules."""
     return [script("tests/proof/proof.py", [], 3600, env)]
 
 

@@ -20,38 +20,38 @@ def line(number: int, count: int, *branches: int) -> dict:
             "branches": [{"count": taken} for taken in branches]}
 
 
-class Rooms(ScratchCase):
+class Modules(ScratchCase):
     """What several compilations counted in one file."""
 
     def test_counts_of_all_compilations_are_added(self):
-        room = coverage.Room()
+        module = coverage.Module()
         for each in (line(1, 0), line(2, 0), line(1, 3)):
-            room.add(each)
-        self.assertEqual(room.figures(), (2, 1, 0, 0))
+            module.add(each)
+        self.assertEqual(module.figures(), (2, 1, 0, 0))
 
     def test_branches_are_added_one_by_one(self):
-        room = coverage.Room()
-        room.add(line(1, 1, 1, 0, 0))
-        room.add(line(1, 1, 0, 1, 0))
-        self.assertEqual(room.figures(), (1, 1, 3, 2))
+        module = coverage.Module()
+        module.add(line(1, 1, 1, 0, 0))
+        module.add(line(1, 1, 0, 1, 0))
+        self.assertEqual(module.figures(), (1, 1, 3, 2))
 
     def test_branches_compiled_differently_are_not_mixed(self):
-        room = coverage.Room()
-        room.add(line(1, 1, 1, 1))
-        room.add(line(1, 1, 0, 0, 1, 0))
-        self.assertEqual(room.figures(), (1, 1, 4, 1))
+        module = coverage.Module()
+        module.add(line(1, 1, 1, 1))
+        module.add(line(1, 1, 0, 0, 1, 0))
+        self.assertEqual(module.figures(), (1, 1, 4, 1))
 
     def test_table_and_lines_never_reached(self):
         self.write("virtio-mem-x.c", "one\n  two\n")
-        room = coverage.Room()
-        room.add(line(1, 1, 1, 0))
-        room.add(line(2, 0))
+        module = coverage.Module()
+        module.add(line(1, 1, 1, 0))
+        module.add(line(2, 0))
         printed = io.StringIO()
         never = self.scratch / "never"
-        with mock.patch.object(coverage, "ROOMS", self.scratch), \
+        with mock.patch.object(coverage, "MODULES", self.scratch), \
                 mock.patch.object(coverage, "NEVER", never), \
                 contextlib.redirect_stdout(printed):
-            coverage.show({"virtio-mem-x.c": room})
+            coverage.show({"virtio-mem-x.c": module})
         self.assertRegex(printed.getvalue(),
                          r"virtio-mem-x.c +2 +50.0% +2 +50.0%")
         self.assertEqual(never.read_text(), "virtio-mem-x.c:2: two\n")

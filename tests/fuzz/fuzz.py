@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fuzz the pure rooms and the whole device for a given time, and then load
+"""Fuzz the pure modules and the whole device for a given time, and then load
 damaged migration streams.
 
-    python3 tests/fuzz/fuzz.py --seconds N [--only rooms|device|streams]
+    python3 tests/fuzz/fuzz.py --seconds N [--only modules|device|streams]
                                [--logs DIR]
 
 Prints TAP, one test for each fuzzer and one for the streams, and ends with
@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, required=True,
                         help="time of fuzzing, shared by all fuzzers")
-    parser.add_argument("--only", choices=("rooms", "device", "streams"))
+    parser.add_argument("--only", choices=("modules", "device", "streams"))
     parser.add_argument("--logs", type=Path, default=paths.LOGS / "fuzz")
     chosen = parser.parse_args()
     if chosen.seconds < 1:
@@ -41,12 +41,12 @@ def arguments() -> argparse.Namespace:
 def build(only: str | None) -> list[tuple[libfuzzer.Fuzzer, float]]:
     """The chosen fuzzers, each with its share of the time.
 
-    The device is slow to explore and gets half of it beside the rooms.
+    The device is slow to explore and gets half of it beside the modules.
     """
-    rooms = targets.rooms() if only in (None, "rooms") else []
+    modules = targets.modules() if only in (None, "modules") else []
     device = targets.device() if only in (None, "device") else []
-    part = 0.5 if rooms and device else 1
-    return [*((fuzzer, part / len(rooms)) for fuzzer in rooms),
+    part = 0.5 if modules and device else 1
+    return [*((fuzzer, part / len(modules)) for fuzzer in modules),
             *((fuzzer, part / len(device)) for fuzzer in device)]
 
 

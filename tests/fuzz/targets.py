@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The fuzzers: how each is built and what it is given.
 
-The rooms are built stand-alone by the top meson.build; the whole device is in
+The modules are built stand-alone by the top meson.build; the whole device is in
 a QEMU that is built with libFuzzer and ASan from the overlaid tree.
 """
 
@@ -20,7 +20,7 @@ from libfuzzer import Fuzzer
 
 HERE = Path(__file__).resolve().parent
 BUILD = paths.BUILD / "fuzz"
-ROOMS = BUILD / "rooms"
+MODULES = BUILD / "modules"
 OBJ = BUILD / "obj"
 SEEDS = BUILD / "seeds"
 FOUND = BUILD / "found"
@@ -46,22 +46,22 @@ TWO_DEVICES = (
 def fuzzed() -> Flavour:
     """How both are built: by clang, through ccache where that is installed."""
     return Flavour(
-        "fuzz", OBJ, BUILD / "qemu-fuzz-x86_64", ROOMS,
+        "fuzz", OBJ, BUILD / "qemu-fuzz-x86_64", MODULES,
         ("--enable-fuzzing", "--enable-asan"), ("-Dfuzzers=enabled",),
         compiler="ccache clang" if shutil.which("ccache") else "clang")
 
 
-def rooms() -> list[Fuzzer]:
-    """Build the fuzzers of the pure rooms."""
+def modules() -> list[Fuzzer]:
+    """Build the fuzzers of the pure modules."""
     deps.ensure(deps.PACKAGES + PACKAGES)
-    build_rooms(private.tools(), fuzzed())
+    build_modules(private.tools(), fuzzed())
     return [Fuzzer(f"fuzz-{subject}",
-                   [ROOMS / "tests" / "fuzz" / f"fuzz-{subject}"],
+                   [MODULES / "tests" / "fuzz" / f"fuzz-{subject}"],
                    [HERE / "corpus" / subject], ["-max_len=512"])
             for subject in SUBJECTS]
 
 
-def build_rooms(env: dict, flavour: Flavour) -> None:
+def build_modules(env: dict, flavour: Flavour) -> None:
     """Set the stand-alone build up, if need be, and build the fuzzers."""
     standalone.build(env, flavour, *(f"tests/fuzz/fuzz-{subject}"
                                      for subject in SUBJECTS))

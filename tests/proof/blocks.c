@@ -18,7 +18,7 @@
 #endif
 #define MAX_BLOCKS (WORDS * WORD_BITS)
 
-/* In which word the room begins to look: a constant helps the solver a lot. */
+/* In which word the module begins to look: a constant helps the solver a lot. */
 #ifndef FIRST
 #define FIRST 0
 #endif

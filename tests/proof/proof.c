@@ -10,7 +10,7 @@
 void *calloc(size_t n, size_t size);
 void free(void *p);
 
-/* --- GLib, as far as the rooms use it --- */
+/* --- GLib, as far as the modules use it --- */
 
 gpointer g_malloc0_n(gsize n, gsize size)
 {
@@ -28,7 +28,7 @@ void g_free(gpointer p)
 void g_assertion_message_expr(const char *domain, const char *file, int line,
                               const char *func, const char *expr)
 {
-    __CPROVER_assert(false, "no g_assert() of a room fails");
+    __CPROVER_assert(false, "no g_assert() of a module fails");
     assume(false);
 }
 

@@ -40,7 +40,7 @@ unsigned long nondet_word(void);
 #define possible(condition_) \
     __CPROVER_assert(!(condition_), "possible: " #condition_)
 
-/* In place of __builtin_ctzl() and __builtin_popcountl() in the rooms. */
+/* In place of __builtin_ctzl() and __builtin_popcountl() in the modules. */
 int lowest_bit(unsigned long word);
 int count_bits(unsigned long word);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Run the proofs: bounded model checking of the pure rooms by cbmc.
+"""Run the proofs: bounded model checking of the pure modules by cbmc.
 
     python3 tests/proof/proof.py [--only WORD] [--logs DIR]
 
@@ -42,9 +42,9 @@ BITS = ("-D__builtin_ctzl=lowest_bit", "-D__builtin_popcountl=count_bits")
 
 @dataclass(frozen=True)
 class Proof:
-    """A function prove_NAME() in ROOM.c, and up to where it is run."""
+    """A function prove_NAME() in MODULE.c, and up to where it is run."""
 
-    room: str
+    module: str
     name: str
     bounds: str
     unwind: int             # turns of a loop, proved to be enough
@@ -110,12 +110,12 @@ def main() -> int:
 
 def title(proof: Proof) -> str:
     """What a proof is called in results."""
-    return f"{proof.room}: {proof.name}"
+    return f"{proof.module}: {proof.name}"
 
 
 def log_name(proof: Proof, number: int) -> str:
     """The log of one run of a proof."""
-    return f"{proof.room}-{proof.name}-{number}.log"
+    return f"{proof.module}-{proof.name}-{number}.log"
 
 
 def prepare() -> None:
@@ -144,8 +144,8 @@ def command(proof: Proof, options: tuple) -> list:
             "--drop-unused-functions", *BITS, *options, *glib,
             "-I", paths.ROOT / "hw" / "virtio",
             "-I", paths.ROOT / "tests" / "unit" / "include",
-            HERE / f"{proof.room}.c", HERE / "proof.c",
-            paths.ROOT / "hw" / "virtio" / f"virtio-mem-{proof.room}.c"]
+            HERE / f"{proof.module}.c", HERE / "proof.c",
+            paths.ROOT / "hw" / "virtio" / f"virtio-mem-{proof.module}.c"]
 
 
 @dataclass

@@ -1,7 +1,7 @@
 /*
  * virtio-mem, protocol: proofs for every request in every state of any device
  *
- * The rooms below are not run here: in their place stands what the proofs of
+ * The modules below are not run here: in their place stands what the proofs of
  * geometry and blocks say about them, and that they are called as they must.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -62,7 +62,7 @@ void prove_encode(void)
     possible(wire[0] && wire[8]);
 }
 
-/* --- What other proofs say about the rooms below --- */
+/* --- What other proofs say about the modules below --- */
 
 static unsigned shift;      /* the block size is 1 << shift */
 static VirtIOMEMBlockState found;   /* in the range asked for, if it fits */
@@ -107,7 +107,7 @@ VirtIOMEMBlockState virtio_mem_blocks_state(const VirtIOMEMBlocks *blocks,
 
 /* --- The verdict --- */
 
-/* Every state that the rooms themselves allow, reachable or not. */
+/* Every state that the modules themselves allow, reachable or not. */
 static VirtIOMEMState any_state(const VirtIOMEMRequest *req)
 {
     VirtIOMEMState state = { .geo = any_geometry(shift) };

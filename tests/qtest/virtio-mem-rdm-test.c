@@ -1,7 +1,7 @@
 /*
  * virtio-mem: RamDiscardManager, with listeners that record what they hear
  *
- * Needs QEMU's headers but no QEMU: the room is linked into the test. It lies
+ * Needs QEMU's headers but no QEMU: the module is linked into the test. It lies
  * with the qtests because the stand-alone build has no exec/memory.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
