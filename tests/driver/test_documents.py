@@ -38,5 +38,39 @@ class Schema(unittest.TestCase):
         self.assertNotRegex(prose("# @since: seconds"), VERSION)
 
 
+class Manual(unittest.TestCase):
+    """What a user can see stands in the user's manual."""
+
+    def setUp(self):
+        self.text = (PROJECT / "docs/system/devices/virtio-mem.rst").read_text()
+
+    def rows(self) -> set[str]:
+        """What stands in the first column of a table."""
+        return set(re.findall(r"^   \* - ``([^`]+)``$", self.text, re.M))
+
+    def test_each_trace_event_and_no_other(self):
+        called = set()
+        for file in (PROJECT / "hw").rglob("*.c"):
+            called.update(re.findall(r"\btrace_(virtio_mem_\w+)\(",
+                                     file.read_text()))
+        self.assertTrue(called)
+        self.assertEqual({row for row in self.rows()
+                          if row.startswith("virtio_mem_")}, called)
+
+    def test_each_property(self):
+        header = (PROJECT / "include/hw/virtio/virtio-mem.h").read_text()
+        names = set(re.findall(r'^#define VIRTIO_MEM_\w+_PROP\s+"([^"]+)"',
+                               header, re.M))
+        self.assertTrue(names)
+        self.assertEqual(names - self.rows(), set())
+
+    def test_each_command_and_event(self):
+        schema = (PROJECT / "qapi/machine.json").read_text()
+        names = re.findall(r"^{ '(?:command|event)': '([^']+)'", schema, re.M)
+        self.assertTrue(names)
+        for name in names:
+            self.assertIn(f"``{name}``", self.text)
+
+
 if __name__ == "__main__":
     unittest.main()
