@@ -1,10 +1,10 @@
 /*
  * virtio-mem: paravirtualized, resizable memory
  *
- * The device itself: config space, features, reset, realize. Requests come in
- * through virtio-mem-queue, what to answer is decided in virtio-mem-protocol,
- * how a change is carried out in virtio-mem-transition, how a device may be
- * configured in virtio-mem-config.
+ * The device itself: config space, features, resets, realize; and where the
+ * modules of the device in hw/virtio/virtio-mem/ come together. Requests come
+ * in through `queue`, what to answer is decided in `protocol`, a change of
+ * blocks is carried out by `change` through its parts.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,16 +15,13 @@
 #include "hw/virtio/virtio-mem.h"
 #include "standard-headers/linux/virtio_ids.h"
 #include "standard-headers/linux/virtio_mem.h"
+#include "system/replay.h"
 #include "system/runstate.h"
 #include "trace.h"
-#include "virtio-mem-backing.h"
-#include "virtio-mem-config.h"
-#include "virtio-mem-effects.h"
-#include "virtio-mem-live.h"
-#include "virtio-mem-migration.h"
-#include CONFIG_DEVICES
-
-#define VIRTIO_MEM_SIZE_NEWS_MS 1000    /* as QEMU limits that event */
+#include "virtio-mem/device.h"
+#include "virtio-mem/properties.h"
+#include "virtio-mem/state.h"
+#include "virtio-mem/target.h"
 
 G_STATIC_ASSERT(sizeof(struct virtio_mem_config) == 56);
 
@@ -51,12 +48,11 @@ static void virtio_mem_get_config(VirtIODevice *vdev, uint8_t *data)
 static uint64_t virtio_mem_get_features(VirtIODevice *vdev, uint64_t features,
                                         Error **errp)
 {
-#ifdef CONFIG_ACPI
     /* Also without nodes, so that machines of one type offer the same. */
-    if (MACHINE(qdev_get_machine())->numa_state) {
+    if (virtio_mem_target()->has_acpi &&
+        MACHINE(qdev_get_machine())->numa_state) {
         virtio_add_feature(&features, VIRTIO_MEM_F_ACPI_PXM);
     }
-#endif
     if (VIRTIO_MEM(vdev)->live->unplugged_inaccessible) {
         virtio_add_feature(&features, VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE);
     }
@@ -71,24 +67,10 @@ static int virtio_mem_validate_features(VirtIODevice *vdev)
 {
     if (virtio_host_has_feature(vdev, VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE) &&
         !virtio_vdev_has_feature(vdev, VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE)) {
-        virtio_mem_status_driver(&VIRTIO_MEM(vdev)->live->status,
-                                 VIRTIO_MEM_RESIZE_DRIVER_REFUSED);
+        virtio_mem_report_refused(&VIRTIO_MEM(vdev)->live->report);
         return -EFAULT;
     }
     return 0;
-}
-
-/* A driver that was refused is so until the device is reset. */
-static void virtio_mem_follow_driver(VirtIOMEM *vmem, uint8_t status)
-{
-    VirtIOMEMStatus *told = &vmem->live->status;
-
-    if (status & VIRTIO_CONFIG_S_DRIVER_OK) {
-        virtio_mem_status_driver(told, VIRTIO_MEM_RESIZE_DRIVER_RUNS);
-    } else if (!status ||
-               told->resize.driver != VIRTIO_MEM_RESIZE_DRIVER_REFUSED) {
-        virtio_mem_status_driver(told, VIRTIO_MEM_RESIZE_DRIVER_NONE);
-    }
 }
 
 /*
@@ -97,119 +79,178 @@ static void virtio_mem_follow_driver(VirtIOMEM *vmem, uint8_t status)
  */
 static void virtio_mem_set_status(VirtIODevice *vdev, uint8_t status)
 {
-    VirtIOMEM *vmem = VIRTIO_MEM(vdev);
+    VirtIOMEMLive *live = VIRTIO_MEM(vdev)->live;
 
-    virtio_mem_follow_driver(vmem, status);
+    virtio_mem_report_driver(&live->report, status);
     if (!vdev->vm_running) {
-        virtio_mem_device_drain(vmem);
+        virtio_mem_change_drain(live->engine);
     } else if (status & VIRTIO_CONFIG_S_DRIVER_OK) {
-        virtio_mem_queue_run(&vmem->live->queue);
-        virtio_mem_wakeup_vm_runs(&vmem->live->wakeup);
+        virtio_mem_queue_run(live->queue);
+        virtio_mem_retry_vm_runs(&live->retry);
     } else {
-        virtio_mem_queue_drain(&vmem->live->queue);
+        virtio_mem_queue_drain(live->queue);
     }
 }
 
 static void virtio_mem_queue_reset(VirtIODevice *vdev, uint32_t index)
 {
-    virtio_mem_queue_drain(&VIRTIO_MEM(vdev)->live->queue);
+    virtio_mem_queue_drain(VIRTIO_MEM(vdev)->live->queue);
 }
 
-static void virtio_mem_tell_size(void *opaque)
+static void virtio_mem_handle_output(VirtIODevice *vdev, VirtQueue *vq)
 {
-    virtio_mem_transport_size_changed(opaque);
+    virtio_mem_queue_serve(VIRTIO_MEM(vdev)->live->queue);
 }
 
-static void virtio_mem_done(VirtIOMEM *vmem, int ret)
+/* --- system reset ------------------------------------------------------- */
+
+static void virtio_mem_system_reset_ended(VirtIOMEMChange *change)
 {
-    virtio_mem_queue_done(&vmem->live->queue, ret);
+    const VirtIOMEMLive *live = container_of(change, VirtIOMEMLive,
+                                             reset_change);
+
+    virtio_mem_queue_reset_ended(live->queue);
 }
 
 static void virtio_mem_system_reset(VirtIOMEM *vmem)
 {
-    virtio_mem_queue_drain(&vmem->live->queue);
+    VirtIOMEMLive *live = vmem->live;
+
+    virtio_mem_queue_drain(live->queue);
     /*
      * "Should", not "must" (VIRTIO 1.2, 5.15.6): when it cannot be done now,
      * or has not come to its end when the driver looks, that finds memory
      * plugged and asks for UNPLUG ALL. What is pending here is the same for an
      * earlier reset: SeaBIOS answers each with another one.
      */
-    if (!virtio_mem_device_is_pending(vmem) &&
-        !virtio_mem_wakeup_is_migrating()) {
-        virtio_mem_device_begin(vmem, VIRTIO_MEM_ACTION_UNPLUG_ALL,
-                                (VirtIOMEMRange) { 0 });
-    }
-    if (!VIRTIO_DEVICE(vmem)->vm_running) {
-        virtio_mem_device_drain(vmem);
+    if (!virtio_mem_change_is_pending(live->engine) &&
+        !virtio_mem_retry_is_migrating()) {
+        live->reset_change = (VirtIOMEMChange) {
+            .action = VIRTIO_MEM_ACTION_UNPLUG_ALL,
+            .origin = VIRTIO_MEM_BY_SYSTEM_RESET,
+            .at_once = !VIRTIO_DEVICE(vmem)->vm_running ||
+                       replay_mode != REPLAY_MODE_NONE,
+            .done = virtio_mem_system_reset_ended,
+        };
+        if (live->state.blocks.plugged) {
+            live->reset_change.range = virtio_mem_range_all(&live->state.geo);
+        }
+        virtio_mem_change_begin(live->engine, &live->reset_change);
     }
 }
 
 /* --- life -------------------------------------------------------------- */
 
+/* The parts of a change, in the order in which they are run. */
+static void virtio_mem_list_parts(VirtIOMEMLive *live)
+{
+    const VirtIOMEMPartOfDevice parts[VIRTIO_MEM_PARTS] = {
+        { &virtio_mem_memory_part, &live->memory },
+        { &virtio_mem_listeners_part, &live->listeners },
+        { &virtio_mem_state_part, &live->state.blocks },
+        /* These hear of the end. */
+        { &virtio_mem_sizes_part, &live->sizes },
+        { &virtio_mem_retry_part, &live->retry },
+    };
+
+    memcpy(live->parts, parts, sizeof(parts));
+}
+
 static VirtIOMEMLive *virtio_mem_live_new(VirtIOMEM *vmem,
-                                          const VirtIOMEMConfig *config,
-                                          Error **errp)
+                                          const VirtIOMEMProperties *properties)
 {
     VirtIOMEMLive *live = g_new0(VirtIOMEMLive, 1);
     VirtIOMEMState *state = &live->state;
 
-    if (!virtio_mem_effects_init(vmem, live, virtio_mem_done, errp)) {
-        g_free(live);
-        return NULL;
-    }
-    state->geo = config->geo;
-    state->requested_size = vmem->initial_size;
-    state->usable_size = virtio_mem_geometry_usable(&state->geo,
-                                                    state->requested_size);
+    state->geo = properties->geo;
     virtio_mem_blocks_init(&state->blocks,
                            virtio_mem_geometry_blocks(&state->geo));
-    virtio_mem_rdm_init(&live->rdm, &state->geo, &state->blocks);
-    live->unplugged_inaccessible = config->unplugged_inaccessible;
+    live->unplugged_inaccessible = properties->unplugged_inaccessible;
+    virtio_mem_list_parts(live);
+    live->engine = virtio_mem_engine_new(vmem, &state->geo, &state->blocks,
+                                         live->parts, VIRTIO_MEM_PARTS);
+    virtio_mem_listeners_init(&live->listeners, &state->geo, &state->blocks);
     return live;
 }
 
 static void virtio_mem_live_free(VirtIOMEMLive *live)
 {
-    virtio_mem_effects_cleanup(live);
+    virtio_mem_engine_close(live->engine);
     virtio_mem_blocks_cleanup(&live->state.blocks);
     g_free(live);
+}
+
+/* All that can fail at realize. Undone by virtio_mem_give_memory_up(). */
+static bool virtio_mem_take_memory(VirtIOMEM *vmem, VirtIOMEMLive *live,
+                                   Error **errp)
+{
+    if (!virtio_mem_memory_init(&live->memory, DEVICE(vmem), live->engine,
+                                &live->backend,
+                                vmem->memdev->prealloc_context, vmem->prealloc,
+                                errp)) {
+        return false;
+    }
+    if (!virtio_mem_backend_take(&live->backend, vmem->memdev,
+                                 vmem->prealloc_threads,
+                                 RAM_DISCARD_MANAGER(vmem), errp)) {
+        virtio_mem_memory_cleanup(&live->memory);
+        return false;
+    }
+    return true;
+}
+
+static void virtio_mem_give_memory_up(VirtIOMEM *vmem, VirtIOMEMLive *live)
+{
+    virtio_mem_backend_release(&live->backend, DEVICE(vmem));
+    virtio_mem_memory_cleanup(&live->memory);
+}
+
+static void virtio_mem_send_size(void *opaque)
+{
+    virtio_mem_transport_size_changed(opaque);
 }
 
 static void virtio_mem_realize(DeviceState *dev, Error **errp)
 {
     VirtIODevice *vdev = VIRTIO_DEVICE(dev);
     VirtIOMEM *vmem = VIRTIO_MEM(dev);
-    VirtIOMEMConfig config;
+    VirtIOMEMProperties properties;
     VirtIOMEMLive *live;
 
-    if (!virtio_mem_config_resolve(vmem, &config, errp)) {
+    if (!virtio_mem_properties_resolve(vmem, &properties, errp)) {
         return;
     }
-    live = virtio_mem_live_new(vmem, &config, errp);
-    if (!live) {
-        return;
-    }
-    if (!virtio_mem_backing_take(&live->backing, vmem->memdev,
-                                 vmem->prealloc_threads,
-                                 RAM_DISCARD_MANAGER(vmem), errp)) {
+    live = virtio_mem_live_new(vmem, &properties);
+    if (!virtio_mem_take_memory(vmem, live, errp)) {
         virtio_mem_live_free(live);
         return;
     }
 
-    virtio_mem_config_warn(vmem);
+    virtio_mem_properties_warn(vmem);
     vmem->live = live;
+    vmem->migration = &live->migration;
     virtio_init(vdev, VIRTIO_ID_MEM, sizeof(struct virtio_mem_config));
-    virtio_mem_queue_init(vmem, &live->queue);
-    virtio_mem_wakeup_init(&live->wakeup, vdev);
-    virtio_mem_news_init(&live->size_news, VIRTIO_MEM_SIZE_NEWS_MS,
-                         virtio_mem_tell_size, vmem);
-    virtio_mem_status_init(&live->status, vmem);
+    virtio_mem_report_init(&live->report, vdev, &vmem->resize_events,
+                           vmem->initial_size);
+    virtio_mem_sizes_init(&live->sizes, vdev, &live->state, vmem->initial_size,
+                          &live->report, virtio_mem_send_size, vmem);
+    virtio_mem_retry_init(&live->retry, vdev);
+    live->queue = virtio_mem_queue_new(vdev, virtio_mem_handle_output,
+                                       &live->state, live->engine,
+                                       &live->retry, &live->report);
     live->system_reset = (VirtIOMEMSystemResetListener) {
         .system_reset = virtio_mem_system_reset,
         .vmem = vmem,
     };
     virtio_mem_system_reset_listen(&live->system_reset);
-    virtio_mem_migration_init(vmem, &live->migration);
+    virtio_mem_migration_init(&live->migration, &(VirtIOMEMMigrated) {
+        .vmem = vmem,
+        .state = &live->state,
+        .backend = &live->backend,
+        .engine = live->engine,
+        .sizes = &live->sizes,
+        .retry = &live->retry,
+    });
 }
 
 static void virtio_mem_unrealize(DeviceState *dev)
@@ -218,25 +259,47 @@ static void virtio_mem_unrealize(DeviceState *dev)
     VirtIOMEM *vmem = VIRTIO_MEM(dev);
     VirtIOMEMLive *live = vmem->live;
 
-    virtio_mem_queue_silence(&live->queue);
-    virtio_mem_device_drain(vmem);
+    virtio_mem_queue_silence(live->queue);
+    virtio_mem_change_cancel(live->engine);
+    virtio_mem_change_drain(live->engine);
     virtio_mem_migration_cleanup(&live->migration);
     virtio_mem_system_reset_unlisten(&live->system_reset);
-    virtio_mem_status_cleanup(&live->status);
-    virtio_mem_news_cleanup(&live->size_news);
-    virtio_mem_wakeup_cleanup(&live->wakeup);
-    virtio_mem_queue_cleanup(&live->queue);
+    virtio_mem_queue_free(live->queue);
+    virtio_mem_retry_cleanup(&live->retry);
+    virtio_mem_sizes_cleanup(&live->sizes);
+    virtio_mem_report_cleanup(&live->report);
     virtio_cleanup(vdev);
-    virtio_mem_backing_release(&live->backing, DEVICE(vmem));
+    virtio_mem_give_memory_up(vmem, live);
     vmem->live = NULL;
+    vmem->migration = NULL;
     virtio_mem_live_free(live);
+}
+
+/* --- sizes, for users ------------------------------------------------------ */
+
+uint64_t virtio_mem_get_requested_size(const VirtIOMEM *vmem)
+{
+    return vmem->live ? vmem->live->state.requested_size : vmem->initial_size;
+}
+
+uint64_t virtio_mem_get_plugged_size(const VirtIOMEM *vmem)
+{
+    return vmem->live ? virtio_mem_plugged_size(&vmem->live->state) : 0;
+}
+
+bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
+                                   uint64_t size, Error **errp)
+{
+    return vmem->live ?
+           virtio_mem_sizes_request(&vmem->live->sizes, name, size, errp) :
+           virtio_mem_properties_set_size(vmem, name, size, errp);
 }
 
 /* --- unplug of the device ------------------------------------------------- */
 
 bool virtio_mem_check_unplug(VirtIOMEM *vmem, Error **errp)
 {
-    if (!virtio_mem_device_drain(vmem)) {
+    if (!virtio_mem_change_drain(vmem->live->engine)) {
         error_setg(errp, "virtio-mem device is gone: its guest has taken it out"
                    " of its slot");
         return false;
@@ -271,36 +334,39 @@ static uint64_t rdm_get_min_granularity(const RamDiscardManager *rdm,
 static bool rdm_is_populated(const RamDiscardManager *rdm,
                              const MemoryRegionSection *section)
 {
-    return virtio_mem_rdm_is_populated(&VIRTIO_MEM(rdm)->live->rdm, section);
+    return virtio_mem_listeners_is_populated(&VIRTIO_MEM(rdm)->live->listeners,
+                                             section);
 }
 
 static int rdm_replay_populated(const RamDiscardManager *rdm,
                                 MemoryRegionSection *section,
                                 ReplayRamPopulate fn, void *opaque)
 {
-    return virtio_mem_rdm_replay_populated(&VIRTIO_MEM(rdm)->live->rdm, section,
-                                           fn, opaque);
+    return virtio_mem_listeners_replay_populated(
+        &VIRTIO_MEM(rdm)->live->listeners, section, fn, opaque);
 }
 
 static void rdm_replay_discarded(const RamDiscardManager *rdm,
                                  MemoryRegionSection *section,
                                  ReplayRamDiscard fn, void *opaque)
 {
-    virtio_mem_rdm_replay_discarded(&VIRTIO_MEM(rdm)->live->rdm, section, fn,
-                                    opaque);
+    virtio_mem_listeners_replay_discarded(&VIRTIO_MEM(rdm)->live->listeners,
+                                          section, fn, opaque);
 }
 
 static void rdm_register_listener(RamDiscardManager *rdm,
                                   RamDiscardListener *listener,
                                   MemoryRegionSection *section)
 {
-    virtio_mem_rdm_register(&VIRTIO_MEM(rdm)->live->rdm, listener, section);
+    virtio_mem_listeners_register(&VIRTIO_MEM(rdm)->live->listeners, listener,
+                                  section);
 }
 
 static void rdm_unregister_listener(RamDiscardManager *rdm,
                                     RamDiscardListener *listener)
 {
-    virtio_mem_rdm_unregister(&VIRTIO_MEM(rdm)->live->rdm, listener);
+    virtio_mem_listeners_unregister(&VIRTIO_MEM(rdm)->live->listeners,
+                                    listener);
 }
 
 static void virtio_mem_class_init(ObjectClass *oc, void *data)
@@ -309,7 +375,7 @@ static void virtio_mem_class_init(ObjectClass *oc, void *data)
     VirtioDeviceClass *vdc = VIRTIO_DEVICE_CLASS(oc);
     RamDiscardManagerClass *rdmc = RAM_DISCARD_MANAGER_CLASS(oc);
 
-    virtio_mem_config_class_init(oc);
+    virtio_mem_properties_class_init(oc);
     virtio_mem_migration_class_init(oc);
     dc->desc = "resizable memory";
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);

@@ -88,7 +88,8 @@ def forget() -> None:
 def read() -> dict[str, Module]:
     """What all programs counted, by the name of the module's file."""
     modules: dict[str, Module] = defaultdict(Module)
-    ours = {file.name for file in MODULES.glob("virtio-mem*.[ch]")}
+    ours = {file.relative_to(MODULES).as_posix()
+            for file in MODULES.rglob("*.[ch]")}
     for file in counters():
         told = subprocess.run(
             ["gcov", "--json-format", "--stdout", "--branch-probabilities",
@@ -97,7 +98,7 @@ def read() -> dict[str, Module]:
             told = gzip.decompress(told)
         for text in told.splitlines():
             for source in json.loads(text)["files"]:
-                name = Path(source["file"]).name
+                name = source["file"].partition("hw/virtio/")[2]
                 if name in ours:
                     for line in source["lines"]:
                         modules[name].add(line)

@@ -19,6 +19,15 @@ static void compare_runs(const Pair *p, VirtIOMEMRange within, bool plugged)
     g_assert_cmpstr(seen, ==, wanted);
 }
 
+static void compare_populated(const Pair *p, VirtIOMEMRange within, bool yes)
+{
+    g_autofree char *seen = populated(p, within.first, within.count, yes);
+    g_autofree char *wanted = model_populated(p, within.first, within.count,
+                                              yes);
+
+    g_assert_cmpstr(seen, ==, wanted);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     Bytes bytes = { data, size };
@@ -34,9 +43,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         };
         const bool plugged = op & 1;
 
-        switch (op >> 1 & 3) {
+        switch (op >> 1 & 7) {
         case 0:
         case 1:
+        case 4:
             set(p, range.first, range.count, plugged);
             check(p);
             break;
@@ -48,6 +58,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 g_assert_cmpint(state(p, range.first, range.count), ==,
                                 model_state(p, range.first, range.count));
             }
+            break;
+        case 5:
+            virtio_mem_blocks_begin(&p->blocks, VIRTIO_MEM_PENDING_GOING,
+                                    range);
+            break;
+        case 6:
+            virtio_mem_blocks_end(&p->blocks);
+            break;
+        case 7:
+            compare_populated(p, range, plugged);
             break;
         }
     }

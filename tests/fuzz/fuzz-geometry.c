@@ -7,7 +7,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "virtio-mem-geometry.h"
+#include "virtio-mem/geometry.h"
 #include "bytes.h"
 
 typedef unsigned __int128 Wide;

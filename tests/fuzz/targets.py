@@ -25,7 +25,7 @@ OBJ = BUILD / "obj"
 SEEDS = BUILD / "seeds"
 FOUND = BUILD / "found"
 PACKAGES = ("clang", "libclang-rt-dev", "llvm")  # llvm: names in reports
-SUBJECTS = ("blocks", "geometry", "protocol", "transition")
+SUBJECTS = ("blocks", "change", "geometry", "protocol")
 
 MACHINE = (
     "-machine q35 -nodefaults -m 512M,maxmem=2G "

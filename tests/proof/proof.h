@@ -12,7 +12,7 @@
 #ifndef TESTS_PROOF_PROOF_H
 #define TESTS_PROOF_PROOF_H
 
-#include "virtio-mem-protocol.h"
+#include "virtio-mem/protocol.h"
 
 /* Wide enough that nothing a guest sends can overflow it. */
 typedef unsigned __int128 Wide;

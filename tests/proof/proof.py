@@ -145,7 +145,8 @@ def command(proof: Proof, options: tuple) -> list:
             "-I", paths.ROOT / "hw" / "virtio",
             "-I", paths.ROOT / "tests" / "unit" / "include",
             HERE / f"{proof.module}.c", HERE / "proof.c",
-            paths.ROOT / "hw" / "virtio" / f"virtio-mem-{proof.module}.c"]
+            paths.ROOT / "hw" / "virtio" / "virtio-mem" /
+            f"{proof.module}.c"]
 
 
 @dataclass

@@ -89,12 +89,9 @@ bool virtio_mem_range_from_guest(const VirtIOMEMGeometry *geo,
     return true;
 }
 
-VirtIOMEMSpan virtio_mem_range_span(const VirtIOMEMGeometry *geo,
-                                    VirtIOMEMRange range)
+VirtIOMEMRange virtio_mem_range_all(const VirtIOMEMGeometry *geo)
 {
-    prove(range.first <= geo->region_size >> shift &&
-          range.count <= (geo->region_size >> shift) - range.first);
-    return (VirtIOMEMSpan) { range.first << shift, range.count << shift };
+    return (VirtIOMEMRange) { .count = geo->region_size >> shift };
 }
 
 VirtIOMEMBlockState virtio_mem_blocks_state(const VirtIOMEMBlocks *blocks,

@@ -146,13 +146,32 @@ static void by_a_device_del(World *world, const Kind *kind, uint64_t buffers)
                             "  'arguments': { 'id': %s } }", QVIRTIO_MEM_ID));
 }
 
-/* RAM is not asked for: the device comes to rest before. */
+static bool migration_has_ended(void)
+{
+    QDict *answer = qtest_qmp(global_qtest, "{ 'execute': 'query-migrate' }");
+    const char *status = qdict_get_try_str(qdict_get_qdict(answer, "return"),
+                                           "status");
+    /* Whether it is cancelled or has failed, depends on where it was. */
+    const bool ended = !g_strcmp0(status, "cancelled") ||
+                       !g_strcmp0(status, "failed");
+
+    qobject_unref(answer);
+    return ended;
+}
+
+/*
+ * RAM is not asked for: the device comes to rest before. Requests are answered
+ * BUSY until the migration has ended.
+ */
 static void by_a_migration(World *world, const Kind *kind, uint64_t buffers)
 {
     start(world, kind, buffers);
     qtest_qmp_assert_success(global_qtest, "{ 'execute': 'migrate',"
                              "  'arguments': { 'uri': 'exec:cat >/dev/null' } }");
     qtest_qmp_assert_success(global_qtest, "{ 'execute': 'migrate_cancel' }");
+    while (!migration_has_ended()) {
+        g_usleep(1000);
+    }
 }
 
 static const struct {

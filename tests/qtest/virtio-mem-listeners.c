@@ -26,7 +26,7 @@ void setup(Fixture *f, const void *data)
         .block_size = BLOCK,
     };
     virtio_mem_blocks_init(&f->blocks, NB_BLOCKS);
-    virtio_mem_rdm_init(&f->rdm, &f->geo, &f->blocks);
+    virtio_mem_listeners_init(&f->rdm, &f->geo, &f->blocks);
     f->log = g_string_new(NULL);
 }
 
@@ -41,9 +41,47 @@ void plug(Fixture *f, uint64_t first, uint64_t count)
     virtio_mem_blocks_set(&f->blocks, (VirtIOMEMRange) { first, count }, true);
 }
 
-VirtIOMEMSpan span(Fixture *f, uint64_t first, uint64_t count)
+static void change(Fixture *f, uint64_t first, uint64_t count)
 {
-    return virtio_mem_range_span(&f->geo, (VirtIOMEMRange) { first, count });
+    f->change.range = (VirtIOMEMRange) { first, count };
+    f->change.span = virtio_mem_range_span(&f->geo, f->change.range);
+}
+
+void going(Fixture *f, uint64_t first, uint64_t count)
+{
+    change(f, first, count);
+    virtio_mem_blocks_begin(&f->blocks, VIRTIO_MEM_PENDING_GOING,
+                            f->change.range);
+}
+
+void coming(Fixture *f, uint64_t first, uint64_t count)
+{
+    change(f, first, count);
+    virtio_mem_blocks_begin(&f->blocks, VIRTIO_MEM_PENDING_COMING,
+                            f->change.range);
+}
+
+void retract(Fixture *f, uint64_t first, uint64_t count)
+{
+    change(f, first, count);
+    virtio_mem_listeners_part.unplug(&f->rdm, &f->change);
+}
+
+int announce(Fixture *f, uint64_t first, uint64_t count)
+{
+    change(f, first, count);
+    return virtio_mem_listeners_part.plug(&f->rdm, &f->change);
+}
+
+void settled(Fixture *f)
+{
+    virtio_mem_blocks_end(&f->blocks);
+    virtio_mem_listeners_part.ended(&f->rdm, &f->change);
+}
+
+bool may_refuse(Fixture *f)
+{
+    return virtio_mem_listeners_part.may_refuse(&f->rdm);
 }
 
 MemoryRegionSection section(uint64_t offset, uint64_t size)
@@ -96,7 +134,7 @@ void on_discard(RamDiscardListener *rdl, MemoryRegionSection *s)
 
 void remove_listener(Fixture *f, Listener *listener)
 {
-    virtio_mem_rdm_unregister(&f->rdm, &listener->rdl);
+    virtio_mem_listeners_unregister(&f->rdm, &listener->rdl);
 }
 
 void add_listener(Fixture *f, Listener *listener, const char *name,
@@ -105,7 +143,7 @@ void add_listener(Fixture *f, Listener *listener, const char *name,
     *listener = (Listener) { .log = f->log, .name = name };
     ram_discard_listener_init(&listener->rdl, on_populate, on_discard,
                               double_discard);
-    virtio_mem_rdm_register(&f->rdm, &listener->rdl, &s);
+    virtio_mem_listeners_register(&f->rdm, &listener->rdl, &s);
 }
 
 int log_populated(MemoryRegionSection *s, void *opaque)

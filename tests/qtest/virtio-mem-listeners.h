@@ -10,7 +10,7 @@
 #ifndef TESTS_VIRTIO_MEM_LISTENERS_H
 #define TESTS_VIRTIO_MEM_LISTENERS_H
 
-#include "../../hw/virtio/virtio-mem-rdm.h"
+#include "../../hw/virtio/virtio-mem/listeners.h"
 
 #define BLOCK 0x200000ULL
 #define NB_BLOCKS 16
@@ -18,7 +18,8 @@
 typedef struct Fixture {
     VirtIOMEMGeometry geo;
     VirtIOMEMBlocks blocks;
-    VirtIOMEMRdm rdm;
+    VirtIOMEMListeners rdm;
+    VirtIOMEMChange change;     /* on its way */
     GString *log;
 } Fixture;
 
@@ -36,7 +37,18 @@ void teardown(Fixture *f, const void *data);
 void plug(Fixture *f, uint64_t first, uint64_t count);
 void unplug(Fixture *f, uint64_t first, uint64_t count);
 
-VirtIOMEMSpan span(Fixture *f, uint64_t first, uint64_t count);
+/*
+ * What the engine does with a change: blocks are going or coming; the part is
+ * told to unplug (retract) or to plug (announce); the change has ended.
+ */
+void going(Fixture *f, uint64_t first, uint64_t count);
+void coming(Fixture *f, uint64_t first, uint64_t count);
+void retract(Fixture *f, uint64_t first, uint64_t count);
+int announce(Fixture *f, uint64_t first, uint64_t count);
+void settled(Fixture *f);
+
+/* Is there anybody who could object to a plug? */
+bool may_refuse(Fixture *f);
 
 /* A section of the region that is mapped at 0x100000000 in its space. */
 MemoryRegionSection section(uint64_t offset, uint64_t size);

@@ -13,14 +13,14 @@ static void start_unplug(Fixture *f)
 {
     plug(f, 0, 4);
     plug(f, 6, 4);
-    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
+    going(f, 2, 6);
 }
 
 static void end_unplug(Fixture *f)
 {
-    virtio_mem_rdm_retract(&f->rdm, span(f, 2, 6));
+    retract(f, 2, 6);
     unplug(f, 2, 6);
-    virtio_mem_rdm_settled(&f->rdm);
+    settled(f);
 }
 
 /* What is going is populated for nobody: its content is not there any more. */
@@ -29,26 +29,27 @@ static void going_is_not_populated(Fixture *f, const void *data)
     MemoryRegionSection s = whole();
 
     start_unplug(f);
-    g_assert_cmpint(virtio_mem_rdm_replay_populated(&f->rdm, &s, log_populated,
-                                                    f->log), ==, 0);
+    g_assert_cmpint(virtio_mem_listeners_replay_populated(&f->rdm, &s,
+                                                          log_populated,
+                                                          f->log), ==, 0);
     assert_log(f, "populated 0+2; populated 8+2; ");
-    virtio_mem_rdm_replay_discarded(&f->rdm, &s, log_discarded, f->log);
+    virtio_mem_listeners_replay_discarded(&f->rdm, &s, log_discarded, f->log);
     assert_log(f, "discarded 2+6; discarded 10+6; ");
     s = section(0, 2 * BLOCK);
-    g_assert_true(virtio_mem_rdm_is_populated(&f->rdm, &s));
+    g_assert_true(virtio_mem_listeners_is_populated(&f->rdm, &s));
     s = section(0, 2 * BLOCK + 1);
-    g_assert_false(virtio_mem_rdm_is_populated(&f->rdm, &s));
+    g_assert_false(virtio_mem_listeners_is_populated(&f->rdm, &s));
     s = section(7 * BLOCK, BLOCK);
-    g_assert_false(virtio_mem_rdm_is_populated(&f->rdm, &s));
+    g_assert_false(virtio_mem_listeners_is_populated(&f->rdm, &s));
     s = section(8 * BLOCK, BLOCK);
-    g_assert_true(virtio_mem_rdm_is_populated(&f->rdm, &s));
+    g_assert_true(virtio_mem_listeners_is_populated(&f->rdm, &s));
     s = section(3 * BLOCK, 0);
-    g_assert_true(virtio_mem_rdm_is_populated(&f->rdm, &s));
+    g_assert_true(virtio_mem_listeners_is_populated(&f->rdm, &s));
 
     /* The discard failed: the blocks stay. */
-    virtio_mem_rdm_settled(&f->rdm);
+    settled(f);
     s = section(6 * BLOCK, 4 * BLOCK);
-    g_assert_true(virtio_mem_rdm_is_populated(&f->rdm, &s));
+    g_assert_true(virtio_mem_listeners_is_populated(&f->rdm, &s));
 }
 
 /* Nobody is told of a discard of what it does not know, or twice. */
@@ -60,7 +61,7 @@ static void registers_between_discard_and_retract(Fixture *f, const void *data)
     plug(f, 6, 4);
     add_listener(f, &before, "old:", false, whole());
     assert_log(f, "old:populate 0+4; old:populate 6+4; ");
-    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
+    going(f, 2, 6);
     add_listener(f, &single, "a:", false, whole());
     assert_log(f, "a:populate 0+2; a:populate 8+2; ");
     add_listener(f, &part, "b:", false, section(3 * BLOCK, 4 * BLOCK));
@@ -68,10 +69,10 @@ static void registers_between_discard_and_retract(Fixture *f, const void *data)
     add_listener(f, &doubled, "c:", true, whole());
     assert_log(f, "c:populate 0+2; c:populate 8+2; ");
 
-    virtio_mem_rdm_retract(&f->rdm, span(f, 2, 6));
+    retract(f, 2, 6);
     assert_log(f, "c:discard 2+6; old:discard 2+2; old:discard 6+2; ");
     unplug(f, 2, 6);
-    virtio_mem_rdm_settled(&f->rdm);
+    settled(f);
     assert_log(f, "");
 
     remove_listener(f, &part);
@@ -90,13 +91,13 @@ static void registers_between_retract_and_commit(Fixture *f, const void *data)
 
     plug(f, 2, 6);
     add_listener(f, &before, "old:", false, whole());
-    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
-    virtio_mem_rdm_retract(&f->rdm, span(f, 2, 6));
+    going(f, 2, 6);
+    retract(f, 2, 6);
     assert_log(f, "old:populate 2+6; old:discard 2+6; ");
     add_listener(f, &a, "a:", false, whole());
     remove_listener(f, &before);
     unplug(f, 2, 6);
-    virtio_mem_rdm_settled(&f->rdm);
+    settled(f);
     remove_listener(f, &a);
     assert_log(f, "");
 }
@@ -108,7 +109,7 @@ static void comes_and_leaves_while_going(Fixture *f, const void *data)
     plug(f, 0, 4);
     plug(f, 6, 4);
     add_listener(f, &before, "old:", false, whole());
-    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
+    going(f, 2, 6);
     g_string_truncate(f->log, 0);
     add_listener(f, &a, "a:", false, whole());
     assert_log(f, "a:populate 0+2; a:populate 8+2; ");
@@ -120,9 +121,9 @@ static void comes_and_leaves_while_going(Fixture *f, const void *data)
                " old:discard 6+2; ");
     add_listener(f, &before, "new:", false, whole());
     assert_log(f, "new:populate 0+2; new:populate 8+2; ");
-    virtio_mem_rdm_retract(&f->rdm, span(f, 2, 6));
+    retract(f, 2, 6);
     unplug(f, 2, 6);
-    virtio_mem_rdm_settled(&f->rdm);
+    settled(f);
     assert_log(f, "");
     remove_listener(f, &before);
 }
@@ -135,7 +136,7 @@ static void leaves_while_going(Fixture *f, const void *data)
     plug(f, 2, 6);
     add_listener(f, &a, "a:", false, whole());
     add_listener(f, &b, "b:", false, whole());
-    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
+    going(f, 2, 6);
     add_listener(f, &c, "c:", false, whole());
     g_string_truncate(f->log, 0);
     remove_listener(f, &b);
@@ -155,11 +156,11 @@ static void failed_discard_is_told(Fixture *f, const void *data)
     plug(f, 0, 4);
     plug(f, 6, 4);
     add_listener(f, &before, "old:", false, whole());
-    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
+    going(f, 2, 6);
     add_listener(f, &a, "a:", false, whole());
     add_listener(f, &part, "b:", true, section(3 * BLOCK, 4 * BLOCK));
     g_string_truncate(f->log, 0);
-    virtio_mem_rdm_settled(&f->rdm);
+    settled(f);
     assert_log(f, "b:populate 3+1; b:populate 6+1; a:populate 2+2;"
                " a:populate 6+2; ");
     /* From now on they are like any other. */
@@ -177,11 +178,11 @@ static void failed_discard_outlives_veto(Fixture *f, const void *data)
 
     plug(f, 2, 2);
     plug(f, 6, 2);
-    virtio_mem_rdm_going(&f->rdm, span(f, 2, 6));
+    going(f, 2, 6);
     add_listener(f, &a, "a:", true, whole());
     add_listener(f, &b, "b:", true, whole());
     b.answer = -ENOSPC;
-    virtio_mem_rdm_settled(&f->rdm);
+    settled(f);
     assert_log(f, "b:populate 2+2; a:populate 2+2; a:populate 6+2; ");
     remove_listener(f, &a);
     remove_listener(f, &b);
@@ -194,15 +195,15 @@ static void registers_while_coming(Fixture *f, const void *data)
 
     plug(f, 0, 2);
     add_listener(f, &before, "old:", false, whole());
-    virtio_mem_rdm_coming(&f->rdm, span(f, 2, 6));
+    coming(f, 2, 6);
     add_listener(f, &early, "early:", false, whole());
     assert_log(f, "old:populate 0+2; early:populate 0+2; ");
-    g_assert_cmpint(virtio_mem_rdm_announce(&f->rdm, span(f, 2, 6)), ==, 0);
+    g_assert_cmpint(announce(f, 2, 6), ==, 0);
     assert_log(f, "early:populate 2+6; old:populate 2+6; ");
     add_listener(f, &late, "late:", false, whole());
     assert_log(f, "late:populate 0+2; ");
     plug(f, 2, 6);
-    virtio_mem_rdm_settled(&f->rdm);
+    settled(f);
     assert_log(f, "late:populate 2+6; ");
     remove_listener(f, &before);
     remove_listener(f, &early);
@@ -217,8 +218,8 @@ static void comes_and_leaves_while_coming(Fixture *f, const void *data)
 
     for (int committed = 0; committed < 2; committed++) {
         add_listener(f, &before, "old:", false, whole());
-        virtio_mem_rdm_coming(&f->rdm, span(f, 2, 6));
-        g_assert_cmpint(virtio_mem_rdm_announce(&f->rdm, span(f, 2, 6)), ==, 0);
+        coming(f, 2, 6);
+        g_assert_cmpint(announce(f, 2, 6), ==, 0);
         assert_log(f, "old:populate 2+6; ");
         add_listener(f, &a, "a:", false, whole());
         if (committed) {
@@ -229,7 +230,7 @@ static void comes_and_leaves_while_coming(Fixture *f, const void *data)
         remove_listener(f, &before);
         assert_log(f, "old:discard 2+6; ");
         plug(f, 2, 6);
-        virtio_mem_rdm_settled(&f->rdm);
+        settled(f);
         assert_log(f, "");
         unplug(f, 2, 6);
     }
@@ -243,33 +244,15 @@ static void vetoed_plug_is_told_to_nobody(Fixture *f, const void *data)
     add_listener(f, &a, "a:", false, whole());
     add_listener(f, &b, "b:", false, whole());
     a.answer = -ENOSPC;
-    virtio_mem_rdm_coming(&f->rdm, span(f, 2, 6));
-    g_assert_cmpint(virtio_mem_rdm_announce(&f->rdm, span(f, 2, 6)), ==,
+    coming(f, 2, 6);
+    g_assert_cmpint(announce(f, 2, 6), ==,
                     -ENOSPC);
     assert_log(f, "b:populate 2+6; a:populate 2+6; b:discard 2+6; ");
     add_listener(f, &c, "c:", false, whole());
     remove_listener(f, &b);
-    virtio_mem_rdm_settled(&f->rdm);
+    settled(f);
     remove_listener(f, &a);
     remove_listener(f, &c);
-    assert_log(f, "");
-}
-
-/* A plug that is undone after it was announced. */
-static void announced_plug_can_be_retracted(Fixture *f, const void *data)
-{
-    Listener a, b;
-
-    add_listener(f, &a, "a:", false, whole());
-    virtio_mem_rdm_coming(&f->rdm, span(f, 2, 6));
-    g_assert_cmpint(virtio_mem_rdm_announce(&f->rdm, span(f, 2, 6)), ==, 0);
-    add_listener(f, &b, "b:", false, whole());
-    g_string_truncate(f->log, 0);
-    virtio_mem_rdm_retract(&f->rdm, span(f, 2, 6));
-    assert_log(f, "a:discard 2+6; ");
-    virtio_mem_rdm_settled(&f->rdm);
-    remove_listener(f, &a);
-    remove_listener(f, &b);
     assert_log(f, "");
 }
 
@@ -318,7 +301,7 @@ static void minder_discard(RamDiscardListener *rdl, MemoryRegionSection *s)
 static void minder_come_or_go(Fixture *f, Minder *m)
 {
     if (m->registered) {
-        virtio_mem_rdm_unregister(&f->rdm, &m->rdl);
+        virtio_mem_listeners_unregister(&f->rdm, &m->rdl);
         for (int i = 0; i < NB_BLOCKS; i++) {
             g_assert_false(m->known[i]);
         }
@@ -330,7 +313,7 @@ static void minder_come_or_go(Fixture *f, Minder *m)
         s = section(m->first * BLOCK, m->count * BLOCK);
         ram_discard_listener_init(&m->rdl, minder_populate, minder_discard,
                                   g_test_rand_bit());
-        virtio_mem_rdm_register(&f->rdm, &m->rdl, &s);
+        virtio_mem_listeners_register(&f->rdm, &m->rdl, &s);
     }
     m->registered = !m->registered;
 }
@@ -349,35 +332,32 @@ static void some_come_and_go(Fixture *f, RandomLife *life)
 
 static void random_unplug(Fixture *f, RandomLife *life, VirtIOMEMRange range)
 {
-    const VirtIOMEMSpan all = virtio_mem_range_span(&f->geo, range);
-
-    virtio_mem_rdm_going(&f->rdm, all);
+    going(f, range.first, range.count);
     some_come_and_go(f, life);
     if (g_test_rand_bit()) {
-        virtio_mem_rdm_retract(&f->rdm, all);
+        retract(f, range.first, range.count);
         some_come_and_go(f, life);
         virtio_mem_blocks_set(&f->blocks, range, false);
         some_come_and_go(f, life);
     }
-    virtio_mem_rdm_settled(&f->rdm);
+    settled(f);
 }
 
 static void random_plug(Fixture *f, RandomLife *life, VirtIOMEMRange range)
 {
-    const VirtIOMEMSpan all = virtio_mem_range_span(&f->geo, range);
     Minder *m = &life->minders[g_test_rand_int_range(0, 4)];
 
-    virtio_mem_rdm_coming(&f->rdm, all);
+    coming(f, range.first, range.count);
     some_come_and_go(f, life);
     m->vetoes = !g_test_rand_int_range(0, 4);
-    if (!virtio_mem_rdm_announce(&f->rdm, all)) {
+    if (!announce(f, range.first, range.count)) {
         m->vetoes = false;
         some_come_and_go(f, life);
         virtio_mem_blocks_set(&f->blocks, range, true);
     }
     m->vetoes = false;
     some_come_and_go(f, life);
-    virtio_mem_rdm_settled(&f->rdm);
+    settled(f);
 }
 
 static void each_block_is_told_once(Fixture *f, const void *data)
@@ -432,8 +412,6 @@ int main(int argc, char **argv)
     ADD("coming/registers", registers_while_coming);
     ADD("coming/comes-and-leaves", comes_and_leaves_while_coming);
     ADD("coming/vetoed-plug-is-told-to-nobody", vetoed_plug_is_told_to_nobody);
-    ADD("coming/announced-plug-can-be-retracted",
-        announced_plug_can_be_retracted);
     ADD("change/each-block-is-told-once", each_block_is_told_once);
 
     return g_test_run();

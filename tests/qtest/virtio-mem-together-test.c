@@ -12,7 +12,7 @@
 #include "virtio-mem-sides.h"
 
 #define DISCARD "ram_block_discard_range "
-#define PLUG "commit-plug: do, ret=0"
+#define PLUG "state: plug, ret=0"
 
 /* How often the log has @what because of these requests at one kick. */
 static unsigned count_of(QVirtioMEM *mem, const char *log, const char *what,

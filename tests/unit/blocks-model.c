@@ -1,5 +1,5 @@
 /*
- * virtio-mem, blocks: the room beside a naive model of it, an array of bools
+ * virtio-mem, blocks: the module beside a naive model of it, an array of bools
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -70,31 +70,69 @@ VirtIOMEMBlockState model_state(const Pair *p, uint64_t first, uint64_t count)
            : VIRTIO_MEM_BLOCKS_MIXED;
 }
 
+static void append_run(GString *text, uint64_t first, uint64_t count)
+{
+    g_string_append_printf(text, "%s%" G_GUINT64_FORMAT "+%" G_GUINT64_FORMAT,
+                           text->len ? " " : "", first, count);
+}
+
 char *runs(const Pair *p, uint64_t first, uint64_t count, bool plugged)
 {
     const VirtIOMEMRange within = { first, count };
     GString *text = g_string_new(NULL);
 
     VIRTIO_MEM_FOREACH_RUN(run, &p->blocks, within, plugged) {
-        g_string_append_printf(text, "%s%" G_GUINT64_FORMAT
-                               "+%" G_GUINT64_FORMAT, text->len ? " " : "",
-                               run.first, run.count);
+        append_run(text, run.first, run.count);
     }
     return g_string_free(text, FALSE);
 }
 
-char *model_runs(const Pair *p, uint64_t first, uint64_t count, bool plugged)
+char *populated(const Pair *p, uint64_t first, uint64_t count, bool yes)
+{
+    const VirtIOMEMRange within = { first, count };
+    GString *text = g_string_new(NULL);
+
+    VIRTIO_MEM_FOREACH_POPULATED(run, &p->blocks, within, yes) {
+        append_run(text, run.first, run.count);
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* The runs of those for which @is says @wanted. */
+static char *naive_runs(const Pair *p, uint64_t first, uint64_t count,
+                        bool (*is)(const Pair *p, uint64_t block), bool wanted)
 {
     GString *text = g_string_new(NULL);
     uint64_t length = 0;
 
     for (uint64_t i = first; i < first + count; i++) {
-        length = p->model[i] == plugged ? length + 1 : 0;
-        if (length && (i + 1 == first + count || p->model[i + 1] != plugged)) {
-            g_string_append_printf(text, "%s%" G_GUINT64_FORMAT
-                                   "+%" G_GUINT64_FORMAT, text->len ? " " : "",
-                                   i + 1 - length, length);
+        length = is(p, i) == wanted ? length + 1 : 0;
+        if (length && (i + 1 == first + count || is(p, i + 1) != wanted)) {
+            append_run(text, i + 1 - length, length);
         }
     }
     return g_string_free(text, FALSE);
+}
+
+static bool is_plugged(const Pair *p, uint64_t block)
+{
+    return p->model[block];
+}
+
+static bool is_populated(const Pair *p, uint64_t block)
+{
+    const VirtIOMEMRange pending = p->blocks.pending_range;
+
+    return p->model[block] && (block < pending.first ||
+                               block >= pending.first + pending.count);
+}
+
+char *model_runs(const Pair *p, uint64_t first, uint64_t count, bool plugged)
+{
+    return naive_runs(p, first, count, is_plugged, plugged);
+}
+
+char *model_populated(const Pair *p, uint64_t first, uint64_t count, bool yes)
+{
+    return naive_runs(p, first, count, is_populated, yes);
 }

@@ -7,7 +7,7 @@
 #ifndef TESTS_UNIT_GEOMETRY_H
 #define TESTS_UNIT_GEOMETRY_H
 
-#include "virtio-mem-geometry.h"
+#include "virtio-mem/geometry.h"
 #include "unit.h"
 
 #define BLOCK (2 * MiB)

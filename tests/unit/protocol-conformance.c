@@ -1,5 +1,5 @@
 /*
- * virtio-mem, protocol: the room and the oracle answer alike, for every
+ * virtio-mem, protocol: the module and the oracle answer alike, for every
  * request in every state of a small device, and for a long random life of a
  * larger one whose requests come over the wire.
  *

@@ -1,7 +1,7 @@
 /*
  * virtio-mem, protocol: the specification read once more, naively
  *
- * Written without a look at how the room decides: a bool for each block, a
+ * Written without a look at how the module decides: a bool for each block, a
  * request taken block by block, and 128 bits so that nothing overflows.
  * Numbers are those of docs/devel/spec-matrix.md.
  *

@@ -7,7 +7,7 @@
 #ifndef TESTS_UNIT_PROTOCOL_ORACLE_H
 #define TESTS_UNIT_PROTOCOL_ORACLE_H
 
-#include "virtio-mem-protocol.h"
+#include "virtio-mem/protocol.h"
 
 #define ORACLE_MAX_BLOCKS 128
 
@@ -25,11 +25,11 @@ VirtIOMEMVerdict oracle_decide(const Oracle *o, const VirtIOMEMRequest *req,
 /* Do what an ACKed @req asks for. */
 void oracle_apply(Oracle *o, const VirtIOMEMRequest *req);
 
-/* The same device as the room sees it; virtio_mem_blocks_cleanup() frees it. */
+/* The same device as the module sees it; virtio_mem_blocks_cleanup() frees it. */
 VirtIOMEMState oracle_state(const Oracle *o);
 
 /*
- * The room's verdict, after checking that it is the oracle's and that deciding
+ * The module's verdict, after checking that it is the oracle's and that deciding
  * has changed nothing.
  */
 VirtIOMEMVerdict checked_decide(const Oracle *o, const VirtIOMEMState *state,

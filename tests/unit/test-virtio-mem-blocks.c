@@ -302,6 +302,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-mem/blocks/copy/bits-and-count", test_copy);
     g_test_add_func("/virtio-mem/blocks/state/one-hole", test_state_one_hole);
     add_run_tests();
+    add_pending_tests();
     for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
         g_autofree char *path =
             g_strdup_printf("/virtio-mem/blocks/random/%u", sizes[i]);

@@ -53,6 +53,7 @@ struct VirtIOMEM {
     bool resize_events;                 /* this property may change any time */
 
     VirtIOMEMLive *live;                /* NULL unless realized */
+    struct VirtIOMEMMigration *migration;   /* of live, for the stream */
 };
 
 /*

@@ -1,0 +1,46 @@
+/*
+ * virtio-mem: what exists while a device is realized
+ *
+ * Where all modules come together. Only the QOM type and the transport include
+ * this; whoever else needs something of it is given that.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_VIRTIO_MEM_DEVICE_H
+#define HW_VIRTIO_MEM_DEVICE_H
+
+#include "hw/virtio/virtio-mem.h"
+#include "backend.h"
+#include "change.h"
+#include "listeners.h"
+#include "memory.h"
+#include "migration.h"
+#include "queue.h"
+#include "report.h"
+#include "retry.h"
+#include "sizes.h"
+#include "system-reset.h"
+
+#define VIRTIO_MEM_PARTS 5
+
+struct VirtIOMEMLive {
+    bool unplugged_inaccessible;    /* 'auto' is resolved */
+    VirtIOMEMState state;
+    VirtIOMEMBackend backend;
+
+    VirtIOMEMPartOfDevice parts[VIRTIO_MEM_PARTS];
+    VirtIOMEMEngine *engine;
+    VirtIOMEMMemory memory;
+    VirtIOMEMListeners listeners;
+    VirtIOMEMSizes sizes;
+    VirtIOMEMRetry retry;
+
+    VirtIOMEMQueue *queue;
+    VirtIOMEMReport report;
+    VirtIOMEMSystemResetListener system_reset;
+    VirtIOMEMChange reset_change;   /* by a system reset */
+    VirtIOMEMMigration migration;
+};
+
+#endif
