@@ -57,6 +57,10 @@ static void virtio_ccw_mem_class_init(ObjectClass *oc, void *data)
 
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
     device_class_set_props(dc, virtio_ccw_mem_properties);
+    object_class_property_set_description(
+        oc, "ioeventfd", "on/off; a vCPU that kicks does not wait for QEMU");
+    object_class_property_set_description(
+        oc, "max_revision", "highest revision of virtio-ccw that is offered");
 }
 
 static const TypeInfo virtio_ccw_mem_info = {

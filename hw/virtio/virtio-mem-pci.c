@@ -64,6 +64,8 @@ static void virtio_mem_pci_class_init(ObjectClass *oc, void *data)
     device_class_set_props(dc, virtio_mem_pci_properties);
     object_class_property_set_description(
         oc, "vectors", "number of MSI-X vectors; 2 unless set");
+    object_class_property_set_description(
+        oc, "ioeventfd", "on/off; a vCPU that kicks does not wait for QEMU");
     pc->revision = VIRTIO_PCI_ABI_VERSION;
     pc->class_id = PCI_CLASS_OTHERS;
 }

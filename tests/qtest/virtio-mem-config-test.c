@@ -219,8 +219,8 @@ static void list_vectors(void)
 }
 
 static const char *const described[] = {
-    "block-size", "memaddr", "memdev", "node", "prealloc", "prealloc-threads",
-    "requested-size", "resize-events", "size", "unplugged-inaccessible",
+    "block-size", "ioeventfd", "memaddr", "memdev", "node", "prealloc",
+    "prealloc-threads", "requested-size", "resize-events", "size", "unplugged-inaccessible",
     "vectors", "x-early-migration", NULL
 };
 

@@ -14,6 +14,7 @@
 #include "standard-headers/linux/pci_regs.h"
 #include "virtio-mem-aim.h"
 #include "virtio-mem-hold.h"
+#include "virtio-mem-sides.h"
 
 #define HELD_MS 20
 
@@ -261,6 +262,32 @@ static void remove_meanwhile(const void *data)
     world_leave(world);
 }
 
+/* Nobody needs the memory of a device that goes: QEMU does not wait for it. */
+static void removal_cancels_a_plug(void)
+{
+    g_autofree char *log = temporary_file();
+    g_autofree char *options = g_strdup_printf(
+        ",prealloc=on,ioeventfd=off -trace virtio_mem_step -D %s", log);
+    World *world;
+    g_autofree char *text = NULL;
+
+    if (!hold_is_permitted()) {
+        g_test_skip("ptrace is not permitted");
+        return;
+    }
+    world = world_boot(options);
+    prepare(world, &kinds[BIG_PLUG]);
+    start(world, &kinds[BIG_PLUG], guest_alloc(&world->qs->alloc,
+                                               MAX_REQUESTS * SLOT));
+    world_power_off(world);
+    settle();
+    g_assert_false(world_has_device(world));
+    world_leave(world);
+    g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
+    g_assert_nonnull(strstr(text, "memory: plug, ret=-125"));   /* ECANCELED */
+    unlink(log);
+}
+
 static void add_removal(How how, const Kind *kind)
 {
     g_autofree char *path = g_strdup_printf("virtio-mem/aim/%s/%s/removal",
@@ -292,5 +319,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     add_all(CALLED);
     add_all(BY_EVENT);
+    qtest_add_func("virtio-mem/aim/removal-cancels-a-plug",
+                   removal_cancels_a_plug);
     return g_test_run();
 }
