@@ -178,8 +178,8 @@ static void queue_trace(const VirtIOMEMQueue *queue,
 /* --- carrying out -------------------------------------------------------- */
 
 /*
- * What follows in the ring and wants the same for the blocks behind @range is
- * done with it. The first request that does not goes back: what to answer may
+ * What follows in the ring and wants the same for the blocks behind those of the
+ * change is done with it. The first request that does not goes back: what to answer may
  * depend on what happens now. So does one that cannot be answered, for which
  * the device stops: those before are answered first. QEMU puts nothing back
  * into a packed ring.
