@@ -162,11 +162,14 @@ static bool migration_has_ended(void)
 
 /*
  * RAM is not asked for: the device comes to rest before. Requests are answered
- * BUSY until the migration has ended.
+ * BUSY until the migration has ended, for which it is too slow by itself.
  */
 static void by_a_migration(World *world, const Kind *kind, uint64_t buffers)
 {
     start(world, kind, buffers);
+    qtest_qmp_assert_success(global_qtest,
+                             "{ 'execute': 'migrate-set-parameters',"
+                             "  'arguments': { 'max-bandwidth': 4096 } }");
     qtest_qmp_assert_success(global_qtest, "{ 'execute': 'migrate',"
                              "  'arguments': { 'uri': 'exec:cat >/dev/null' } }");
     qtest_qmp_assert_success(global_qtest, "{ 'execute': 'migrate_cancel' }");
