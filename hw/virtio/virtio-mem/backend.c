@@ -208,7 +208,6 @@ int virtio_mem_backend_discard_in_steps(const VirtIOMEMBackend *backend,
             .offset = span.offset + done,
             .size = MIN(step, span.size - done),
         });
-        sched_yield();
     }
     return ret;
 }

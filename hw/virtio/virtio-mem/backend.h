@@ -134,11 +134,10 @@ int virtio_mem_backend_discard(const VirtIOMEMBackend *backend,
                                VirtIOMEMSpan span);
 
 /*
- * The same in steps of 64 MiB, in between which whoever is ready to run goes
- * first. For a thread that nobody waits for: as it is with faulting in (see
- * populate.h), a kernel without locks for each mapping keeps QEMU from
- * changing its address space during a step. An error ends it; the steps before
- * are done.
+ * The same in steps of 64 MiB. For a thread that nobody waits for: as it is
+ * with faulting in (see populate.h), a kernel without locks for each mapping
+ * keeps QEMU from changing its address space during a step. An error ends it;
+ * the steps before are done.
  */
 int virtio_mem_backend_discard_in_steps(const VirtIOMEMBackend *backend,
                                         VirtIOMEMSpan span);

@@ -75,7 +75,6 @@ static void *populate_thread(void *opaque)
         if (ret) {
             qatomic_cmpxchg(&all->ret, 0, ret);
         }
-        sched_yield();
     }
     return NULL;
 }

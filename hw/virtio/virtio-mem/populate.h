@@ -4,8 +4,8 @@
  * The kernel keeps a process from changing its address space while it faults
  * memory in for it: an mmap(), the start of a thread, any allocation that needs
  * one waits until a whole MADV_POPULATE_WRITE is over, in the main loop with
- * the BQL held. So it is asked for little at a time, and every other thread
- * that is ready to run goes first in between.
+ * the BQL held. So it is asked for little at a time; who waits gets the
+ * address space between two steps.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
