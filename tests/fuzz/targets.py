@@ -82,7 +82,7 @@ def device() -> list[Fuzzer]:
     private.link_firmware(private.firmware(), OBJ)
     return [generic("device", MACHINE, "virtio*", ()),
             generic("aim", TWO_DEVICES, "virtio* mch",
-                    ("virtio_mem_worker_start", "virtio_mem_queue_done"))]
+                    ("virtio_mem_worker_start", "queue_change_done"))]
 
 
 def generic(name: str, machine: str, objects: str, reach: tuple) -> Fuzzer:
@@ -95,5 +95,5 @@ def generic(name: str, machine: str, objects: str, reach: tuple) -> Fuzzer:
         env={"QEMU_FUZZ_ARGS": machine, "QEMU_FUZZ_OBJECTS": objects,
              "ASAN_OPTIONS": "detect_leaks=0"},
         files="virtio-mem",
-        reach=("virtio_mem_begin_plug", "virtio_mem_begin_unplug",
-               "virtio_mem_decide", "virtio_mem_get_config", *reach))
+        reach=("state_plug", "state_unplug", "virtio_mem_decide",
+               "virtio_mem_get_config", *reach))
