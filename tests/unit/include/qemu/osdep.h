@@ -1,5 +1,5 @@
 /*
- * Stand-in for QEMU's qemu/osdep.h: the little of it that the pure rooms of
+ * Stand-in for QEMU's qemu/osdep.h: the little of it that the pure modules of
  * virtio-mem use, so that they build and are tested without QEMU.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
