@@ -1,6 +1,6 @@
 /*
  * Stand-in for QEMU's qemu/osdep.h: the little of it that the pure modules of
- * virtio-mem use, so that they build and are tested without QEMU.
+ * virtio-mem and queue.c use, so that they build and are tested without QEMU.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,5 +16,10 @@
 #include <stdint.h>
 #include <string.h>
 #include <glib.h>
+
+#define QEMU_BUILD_BUG_ON(x) G_STATIC_ASSERT(!(x))
+
+#define container_of(ptr, type, member) \
+    ((type *)((char *)(ptr) - offsetof(type, member)))
 
 #endif

@@ -10,5 +10,8 @@
 
 void trace_virtio_mem_step(void *dev, const char *part, const char *step,
                            int ret);
+void trace_virtio_mem_verdict(void *dev, uint16_t type, uint64_t addr,
+                              uint16_t nb_blocks, uint16_t response,
+                              uint16_t state);
 
 #endif
