@@ -325,45 +325,45 @@ bool virtio_mem_check_unplug(VirtIOMEM *vmem, Error **errp)
 
 /* --- type -------------------------------------------------------------- */
 
-static uint64_t rdm_get_min_granularity(const RamDiscardManager *rdm,
-                                        const MemoryRegion *mr)
+static uint64_t virtio_mem_rdm_get_min_granularity(const RamDiscardManager *rdm,
+                                                   const MemoryRegion *mr)
 {
     return VIRTIO_MEM(rdm)->live->state.geo.block_size;
 }
 
-static bool rdm_is_populated(const RamDiscardManager *rdm,
-                             const MemoryRegionSection *section)
+static bool virtio_mem_rdm_is_populated(const RamDiscardManager *rdm,
+                                        const MemoryRegionSection *section)
 {
     return virtio_mem_listeners_is_populated(&VIRTIO_MEM(rdm)->live->listeners,
                                              section);
 }
 
-static int rdm_replay_populated(const RamDiscardManager *rdm,
-                                MemoryRegionSection *section,
-                                ReplayRamPopulate fn, void *opaque)
+static int virtio_mem_rdm_replay_populated(const RamDiscardManager *rdm,
+                                           MemoryRegionSection *section,
+                                           ReplayRamPopulate fn, void *opaque)
 {
     return virtio_mem_listeners_replay_populated(
         &VIRTIO_MEM(rdm)->live->listeners, section, fn, opaque);
 }
 
-static void rdm_replay_discarded(const RamDiscardManager *rdm,
-                                 MemoryRegionSection *section,
-                                 ReplayRamDiscard fn, void *opaque)
+static void virtio_mem_rdm_replay_discarded(const RamDiscardManager *rdm,
+                                            MemoryRegionSection *section,
+                                            ReplayRamDiscard fn, void *opaque)
 {
     virtio_mem_listeners_replay_discarded(&VIRTIO_MEM(rdm)->live->listeners,
                                           section, fn, opaque);
 }
 
-static void rdm_register_listener(RamDiscardManager *rdm,
-                                  RamDiscardListener *listener,
-                                  MemoryRegionSection *section)
+static void virtio_mem_rdm_register_listener(RamDiscardManager *rdm,
+                                             RamDiscardListener *listener,
+                                             MemoryRegionSection *section)
 {
     virtio_mem_listeners_register(&VIRTIO_MEM(rdm)->live->listeners, listener,
                                   section);
 }
 
-static void rdm_unregister_listener(RamDiscardManager *rdm,
-                                    RamDiscardListener *listener)
+static void virtio_mem_rdm_unregister_listener(RamDiscardManager *rdm,
+                                               RamDiscardListener *listener)
 {
     virtio_mem_listeners_unregister(&VIRTIO_MEM(rdm)->live->listeners,
                                     listener);
@@ -388,12 +388,12 @@ static void virtio_mem_class_init(ObjectClass *oc, void *data)
     vdc->set_status = virtio_mem_set_status;
     vdc->queue_reset = virtio_mem_queue_reset;
 
-    rdmc->get_min_granularity = rdm_get_min_granularity;
-    rdmc->is_populated = rdm_is_populated;
-    rdmc->replay_populated = rdm_replay_populated;
-    rdmc->replay_discarded = rdm_replay_discarded;
-    rdmc->register_listener = rdm_register_listener;
-    rdmc->unregister_listener = rdm_unregister_listener;
+    rdmc->get_min_granularity = virtio_mem_rdm_get_min_granularity;
+    rdmc->is_populated = virtio_mem_rdm_is_populated;
+    rdmc->replay_populated = virtio_mem_rdm_replay_populated;
+    rdmc->replay_discarded = virtio_mem_rdm_replay_discarded;
+    rdmc->register_listener = virtio_mem_rdm_register_listener;
+    rdmc->unregister_listener = virtio_mem_rdm_unregister_listener;
 }
 
 static const TypeInfo virtio_mem_info = {

@@ -114,6 +114,15 @@ class Device(unittest.TestCase):
                  if "virtio_mem_blocks_set(" in file.read_text()}
         self.assertEqual(users, {"blocks.c", "state.c"})
 
+    def test_static_functions_begin_with_the_name_of_their_module(self):
+        for file in MODULES.glob("*.c"):
+            prefix = file.stem.replace("-", "_") + "_"
+            names = re.findall(r"^static (?:[\w\s*]*?[\s*])?(\w+)\((?!\w*\))",
+                               file.read_text(), re.M)
+            for name in names:
+                with self.subTest(file=file.name, name=name):
+                    self.assertTrue(name.startswith(prefix))
+
     def test_no_part_calls_another(self):
         parts = ("memory", "listeners", "state", "sizes", "retry")
         for part in parts:

@@ -13,7 +13,7 @@ typedef int ChangeStep(void *self, const VirtIOMEMChange *change);
 /* --- life ----------------------------------------------------------------- */
 
 /* What may fail comes before what cannot be undone. */
-static void engine_check_order(const VirtIOMEMEngine *engine)
+static void change_check_order(const VirtIOMEMEngine *engine)
 {
     bool plug_is_final = false, unplug_is_final = false;
 
@@ -40,7 +40,7 @@ VirtIOMEMEngine *virtio_mem_engine_new(void *dev, const VirtIOMEMGeometry *geo,
     engine->blocks = blocks;
     engine->parts = parts;
     engine->nb_parts = nb_parts;
-    engine_check_order(engine);
+    change_check_order(engine);
     return engine;
 }
 

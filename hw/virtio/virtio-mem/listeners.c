@@ -20,7 +20,7 @@ void virtio_mem_listeners_init(VirtIOMEMListeners *listeners,
 
 /* --- sections ------------------------------------------------------------- */
 
-static VirtIOMEMSpan section_span(const MemoryRegionSection *section)
+static VirtIOMEMSpan listeners_span(const MemoryRegionSection *section)
 {
     return (VirtIOMEMSpan) {
         .offset = section->offset_within_region,
@@ -32,10 +32,10 @@ static VirtIOMEMSpan section_span(const MemoryRegionSection *section)
  * Cut @section to @span. Returns false when they do not overlap. The bounds
  * of a section need not be those of blocks.
  */
-static bool section_cut(const MemoryRegionSection *section, VirtIOMEMSpan span,
-                        MemoryRegionSection *cut)
+static bool listeners_cut(const MemoryRegionSection *section,
+                          VirtIOMEMSpan span, MemoryRegionSection *cut)
 {
-    const VirtIOMEMSpan whole = section_span(section);
+    const VirtIOMEMSpan whole = listeners_span(section);
     const uint64_t start = MAX(whole.offset, span.offset);
     const uint64_t end = MIN(whole.offset + whole.size,
                              span.offset + span.size);
@@ -50,13 +50,13 @@ static bool section_cut(const MemoryRegionSection *section, VirtIOMEMSpan span,
     return true;
 }
 
-static VirtIOMEMRange section_range(const VirtIOMEMListeners *listeners,
-                                    const MemoryRegionSection *section)
+static VirtIOMEMRange listeners_range(const VirtIOMEMListeners *listeners,
+                                      const MemoryRegionSection *section)
 {
-    return virtio_mem_range_covering(listeners->geo, section_span(section));
+    return virtio_mem_range_covering(listeners->geo, listeners_span(section));
 }
 
-static VirtIOMEMSpan pending_span(const VirtIOMEMListeners *listeners)
+static VirtIOMEMSpan listeners_pending_span(const VirtIOMEMListeners *listeners)
 {
     return virtio_mem_range_span(listeners->geo,
                                  listeners->blocks->pending_range);
@@ -65,26 +65,28 @@ static VirtIOMEMSpan pending_span(const VirtIOMEMListeners *listeners)
 /* --- who knows what ------------------------------------------------------- */
 
 /* Call @fn for the run @run of @section. */
-static int replay_run(const VirtIOMEMListeners *listeners,
-                      const MemoryRegionSection *section, VirtIOMEMRange run,
-                      ReplayRamPopulate fn, void *opaque)
+static int listeners_replay_run(const VirtIOMEMListeners *listeners,
+                                const MemoryRegionSection *section,
+                                VirtIOMEMRange run, ReplayRamPopulate fn,
+                                void *opaque)
 {
     MemoryRegionSection cut;
 
-    return section_cut(section, virtio_mem_range_span(listeners->geo, run),
+    return listeners_cut(section, virtio_mem_range_span(listeners->geo, run),
                        &cut) ? fn(&cut, opaque) : 0;
 }
 
 /* Call @fn for the runs of @section that are, until one fails. */
-static int replay_populated(const VirtIOMEMListeners *listeners,
-                            const MemoryRegionSection *section, bool populated,
-                            ReplayRamPopulate fn, void *opaque)
+static int listeners_replay_populated(const VirtIOMEMListeners *listeners,
+                                      const MemoryRegionSection *section,
+                                      bool populated, ReplayRamPopulate fn,
+                                      void *opaque)
 {
-    const VirtIOMEMRange within = section_range(listeners, section);
+    const VirtIOMEMRange within = listeners_range(listeners, section);
     int ret = 0;
 
     VIRTIO_MEM_FOREACH_POPULATED(run, listeners->blocks, within, populated) {
-        ret = replay_run(listeners, section, run, fn, opaque);
+        ret = listeners_replay_run(listeners, section, run, fn, opaque);
         if (ret) {
             break;
         }
@@ -93,15 +95,15 @@ static int replay_populated(const VirtIOMEMListeners *listeners,
 }
 
 /* The same for plugged runs, pending or not. */
-static int replay_plugged(const VirtIOMEMListeners *listeners,
-                          const MemoryRegionSection *section,
-                          ReplayRamPopulate fn, void *opaque)
+static int listeners_replay_plugged(const VirtIOMEMListeners *listeners,
+                                    const MemoryRegionSection *section,
+                                    ReplayRamPopulate fn, void *opaque)
 {
-    const VirtIOMEMRange within = section_range(listeners, section);
+    const VirtIOMEMRange within = listeners_range(listeners, section);
     int ret = 0;
 
     VIRTIO_MEM_FOREACH_RUN(run, listeners->blocks, within, true) {
-        ret = replay_run(listeners, section, run, fn, opaque);
+        ret = listeners_replay_run(listeners, section, run, fn, opaque);
         if (ret) {
             break;
         }
@@ -110,8 +112,8 @@ static int replay_plugged(const VirtIOMEMListeners *listeners,
 }
 
 /* Did @listener register during the change, without being told of it? */
-static bool listener_is_late(const VirtIOMEMListeners *listeners,
-                             const RamDiscardListener *listener)
+static bool listeners_is_late(const VirtIOMEMListeners *listeners,
+                              const RamDiscardListener *listener)
 {
     const RamDiscardListener *at = QLIST_FIRST(&listeners->listeners);
 
@@ -124,14 +126,14 @@ static bool listener_is_late(const VirtIOMEMListeners *listeners,
     return false;
 }
 
-static int listener_notify_populate(MemoryRegionSection *section, void *opaque)
+static int listeners_notify_populate(MemoryRegionSection *section, void *opaque)
 {
     RamDiscardListener *listener = opaque;
 
     return listener->notify_populate(listener, section);
 }
 
-static int listener_notify_discard(MemoryRegionSection *section, void *opaque)
+static int listeners_notify_discard(MemoryRegionSection *section, void *opaque)
 {
     RamDiscardListener *listener = opaque;
 
@@ -140,48 +142,50 @@ static int listener_notify_discard(MemoryRegionSection *section, void *opaque)
 }
 
 /* Tell @listener of a discard of what it knows in @section to be pending. */
-static void listener_take_pending(const VirtIOMEMListeners *listeners,
-                                  RamDiscardListener *listener,
-                                  const MemoryRegionSection *section)
+static void listeners_take_pending(const VirtIOMEMListeners *listeners,
+                                   RamDiscardListener *listener,
+                                   const MemoryRegionSection *section)
 {
     MemoryRegionSection cut;
 
-    if (listener_is_late(listeners, listener) ||
-        !section_cut(section, pending_span(listeners), &cut)) {
+    if (listeners_is_late(listeners, listener) ||
+        !listeners_cut(section, listeners_pending_span(listeners), &cut)) {
         return;
     }
     if (listeners->blocks->pending == VIRTIO_MEM_PENDING_GOING) {
         if (!listeners->gone) {
-            replay_plugged(listeners, &cut, listener_notify_discard, listener);
+            listeners_replay_plugged(listeners, &cut, listeners_notify_discard,
+                                     listener);
         }
     } else if (listeners->told) {
-        listener_notify_discard(&cut, listener);
+        listeners_notify_discard(&cut, listener);
     }
 }
 
 /* Tell @listener of a discard of all that it knows of in @section. */
-static void listener_take_away(const VirtIOMEMListeners *listeners,
-                               RamDiscardListener *listener,
-                               const MemoryRegionSection *section)
+static void listeners_take_away(const VirtIOMEMListeners *listeners,
+                                RamDiscardListener *listener,
+                                const MemoryRegionSection *section)
 {
     if (listener->double_discard_supported) {
         MemoryRegionSection all = *section;
 
-        listener_notify_discard(&all, listener);
+        listeners_notify_discard(&all, listener);
         return;
     }
-    replay_populated(listeners, section, true, listener_notify_discard,
-                     listener);
-    listener_take_pending(listeners, listener, section);
+    listeners_replay_populated(listeners, section, true,
+                               listeners_notify_discard, listener);
+    listeners_take_pending(listeners, listener, section);
 }
 
 /* Too late for it to object. */
-static void listener_tell_late(const VirtIOMEMListeners *listeners,
-                               RamDiscardListener *listener,
-                               const MemoryRegionSection *section)
+static void listeners_tell_late(const VirtIOMEMListeners *listeners,
+                                RamDiscardListener *listener,
+                                const MemoryRegionSection *section)
 {
-    const int ret = replay_populated(listeners, section, true,
-                                     listener_notify_populate, listener);
+    const int ret = listeners_replay_populated(listeners, section, true,
+                                               listeners_notify_populate,
+                                               listener);
 
     if (ret) {
         error_report("virtio-mem: telling a listener of plugged memory failed:"
@@ -194,7 +198,7 @@ static void listener_tell_late(const VirtIOMEMListeners *listeners,
 bool virtio_mem_listeners_is_populated(const VirtIOMEMListeners *listeners,
                                        const MemoryRegionSection *section)
 {
-    const VirtIOMEMRange range = section_range(listeners, section);
+    const VirtIOMEMRange range = listeners_range(listeners, section);
 
     return !range.count ||
            virtio_mem_blocks_are_populated(listeners->blocks, range);
@@ -204,7 +208,7 @@ int virtio_mem_listeners_replay_populated(const VirtIOMEMListeners *listeners,
                                           MemoryRegionSection *section,
                                           ReplayRamPopulate fn, void *opaque)
 {
-    return replay_populated(listeners, section, true, fn, opaque);
+    return listeners_replay_populated(listeners, section, true, fn, opaque);
 }
 
 typedef struct DiscardReplay {
@@ -212,7 +216,8 @@ typedef struct DiscardReplay {
     void *opaque;
 } DiscardReplay;
 
-static int replay_discarded(MemoryRegionSection *section, void *opaque)
+static int listeners_replay_discarded_run(MemoryRegionSection *section,
+                                          void *opaque)
 {
     const DiscardReplay *dr = opaque;
 
@@ -226,7 +231,8 @@ void virtio_mem_listeners_replay_discarded(const VirtIOMEMListeners *listeners,
 {
     DiscardReplay dr = { .fn = fn, .opaque = opaque };
 
-    replay_populated(listeners, section, false, replay_discarded, &dr);
+    listeners_replay_populated(listeners, section, false,
+                               listeners_replay_discarded_run, &dr);
 }
 
 /* --- the part ------------------------------------------------------------- */
@@ -239,7 +245,7 @@ static int listeners_plug(void *self, const VirtIOMEMChange *change)
     int ret = 0;
 
     QLIST_FOREACH(listener, &listeners->listeners, next) {
-        if (section_cut(listener->section, change->span, &cut)) {
+        if (listeners_cut(listener->section, change->span, &cut)) {
             ret = listener->notify_populate(listener, &cut);
         }
         if (ret) {
@@ -255,7 +261,7 @@ static int listeners_plug(void *self, const VirtIOMEMChange *change)
         if (told == listener) {
             break;
         }
-        if (section_cut(told->section, change->span, &cut)) {
+        if (listeners_cut(told->section, change->span, &cut)) {
             told->notify_discard(told, &cut);
         }
     }
@@ -269,8 +275,8 @@ static int listeners_unplug(void *self, const VirtIOMEMChange *change)
     MemoryRegionSection cut;
 
     QLIST_FOREACH(listener, &listeners->listeners, next) {
-        if (section_cut(listener->section, change->span, &cut)) {
-            listener_take_away(listeners, listener, &cut);
+        if (listeners_cut(listener->section, change->span, &cut)) {
+            listeners_take_away(listeners, listener, &cut);
         }
     }
     listeners->gone = true;
@@ -293,8 +299,8 @@ static void listeners_ended(void *self, const VirtIOMEMChange *change)
         MemoryRegionSection cut;
 
         listeners->late--;
-        if (section_cut(listener->section, change->span, &cut)) {
-            listener_tell_late(listeners, listener, &cut);
+        if (listeners_cut(listener->section, change->span, &cut)) {
+            listeners_tell_late(listeners, listener, &cut);
         }
         listener = QLIST_NEXT(listener, next);
     }
@@ -322,14 +328,14 @@ void virtio_mem_listeners_register(VirtIOMEMListeners *listeners,
     if (listeners->blocks->pending) {
         listeners->late++;
     }
-    listener_tell_late(listeners, listener, section);
+    listeners_tell_late(listeners, listener, section);
 }
 
 void virtio_mem_listeners_unregister(VirtIOMEMListeners *listeners,
                                      RamDiscardListener *listener)
 {
-    listener_take_away(listeners, listener, listener->section);
-    if (listener_is_late(listeners, listener)) {
+    listeners_take_away(listeners, listener, listener->section);
+    if (listeners_is_late(listeners, listener)) {
         listeners->late--;
     }
     memory_region_section_free_copy(listener->section);

@@ -10,7 +10,7 @@
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
 
-static void monitor_print_resize(Monitor *mon, const VirtioMEMDeviceInfo *info)
+static void monitor_info_resize(Monitor *mon, const VirtioMEMDeviceInfo *info)
 {
     const VirtioMEMResizeInfo *resize = info->resize;
     g_autofree char *size = size_to_str(info->size);
@@ -33,23 +33,24 @@ static void monitor_print_resize(Monitor *mon, const VirtioMEMDeviceInfo *info)
     monitor_printf(mon, "\n");
 }
 
-static void monitor_print_counts(Monitor *mon, const char *name,
-                         const VirtioMEMRequestCounts *counts)
+static void monitor_info_counts(Monitor *mon, const char *name,
+                                const VirtioMEMRequestCounts *counts)
 {
     monitor_printf(mon, "  %s: ack %" PRIu64 ", nack %" PRIu64 ", busy %" PRIu64
                    ", error %" PRIu64 "\n", name, counts->ack, counts->nack,
                    counts->busy, counts->error);
 }
 
-static void monitor_print_requests(Monitor *mon, const VirtioMEMRequestInfo *info)
+static void monitor_info_requests(Monitor *mon,
+                                  const VirtioMEMRequestInfo *info)
 {
     g_autofree char *plugged = size_to_str(info->plugged);
     g_autofree char *unplugged = size_to_str(info->unplugged);
 
-    monitor_print_counts(mon, "plug requests", info->plug);
-    monitor_print_counts(mon, "unplug requests", info->unplug);
-    monitor_print_counts(mon, "unplug-all requests", info->unplug_all);
-    monitor_print_counts(mon, "state requests", info->state);
+    monitor_info_counts(mon, "plug requests", info->plug);
+    monitor_info_counts(mon, "unplug requests", info->unplug);
+    monitor_info_counts(mon, "unplug-all requests", info->unplug_all);
+    monitor_info_counts(mon, "state requests", info->state);
     monitor_printf(mon, "  in total: plugged %s, unplugged %s, %" PRId64
                    " ms for host memory\n", plugged, unplugged,
                    info->host_time);
@@ -58,9 +59,9 @@ static void monitor_print_requests(Monitor *mon, const VirtioMEMRequestInfo *inf
 void hmp_info_virtio_mem(Monitor *mon, const VirtioMEMDeviceInfo *info)
 {
     if (info->resize) {
-        monitor_print_resize(mon, info);
+        monitor_info_resize(mon, info);
     }
     if (info->requests) {
-        monitor_print_requests(mon, info->requests);
+        monitor_info_requests(mon, info->requests);
     }
 }
