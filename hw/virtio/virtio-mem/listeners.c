@@ -70,10 +70,10 @@ static int listeners_replay_run(const VirtIOMEMListeners *listeners,
                                 VirtIOMEMRange run, ReplayRamPopulate fn,
                                 void *opaque)
 {
+    const VirtIOMEMSpan span = virtio_mem_range_span(listeners->geo, run);
     MemoryRegionSection cut;
 
-    return listeners_cut(section, virtio_mem_range_span(listeners->geo, run),
-                       &cut) ? fn(&cut, opaque) : 0;
+    return listeners_cut(section, span, &cut) ? fn(&cut, opaque) : 0;
 }
 
 /* Call @fn for the runs of @section that are, until one fails. */
