@@ -102,8 +102,28 @@ def qos_paths(env: dict, flavour: Flavour) -> list[str]:
     listed = ui.run([flavour.obj / "tests" / "qtest" / "qos-test", "-l"],
                     log=log, cwd=flavour.obj, env=env, keep=100000,
                     what="listing QEMU's qos tests")
-    return [line for line in listed.splitlines()
+    found = ours_of(listed)
+    for file in sorted((paths.ROOT / "tests" / "qtest").glob("virtio-mem-*.c")):
+        if is_qos_test(file) and not has_tests(file.read_text(), found):
+            raise ui.Fail(f"qos-test lists no test of {ui.shown(file)} (all "
+                          f"that it lists: {ui.shown(log)})")
+    return found
+
+
+def ours_of(listed: str) -> list[str]:
+    """The paths over our device among those that qos-test lists.
+
+    From GLib 2.84 on they are comments of TAP.
+    """
+    lines = (line.removeprefix("# ") for line in listed.splitlines())
+    return [line for line in lines
             if line.startswith("/") and "virtio-mem" in line]
+
+
+def has_tests(source: str, found: list[str]) -> bool:
+    """Does a path end with a name that stands in that source?"""
+    names = re.findall(r'"([\w/-]+)"', source)
+    return any(path.endswith(f"/{name}") for path in found for name in names)
 
 
 def flood(env: dict) -> list[Program]:
