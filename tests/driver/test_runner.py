@@ -252,3 +252,22 @@ class PythonTests(ScratchCase):
                          " def setUpClass(cls): raise OSError\n"
                          " def test_a(self): pass\n")
         self.assertIn("not ok 0 setUpClass (test_it.T)", lines)
+
+
+class QosTests(ScratchCase):
+    """Which of QEMU's qos tests are ours."""
+
+    PATHS = ["/x86_64/pc/virtio-mem-pci/virtio-mem/virtio-mem-tests/ring/full",
+             "/x86_64/pc/virtio-mem-pci/virtio-mem/virtio-mem-tests/plug/one"]
+
+    def test_listed_plainly_and_as_comments(self):
+        others = ["/x86_64/pc/virtio-net-pci/pci/nop", "1..2"]
+        plain = "\n".join([*others, *self.PATHS])
+        comments = "\n".join(f"# {line}" for line in [*others, *self.PATHS])
+        self.assertEqual(suites.ours_of(plain), self.PATHS)
+        self.assertEqual(suites.ours_of(comments), self.PATHS)
+
+    def test_a_file_none_of_whose_tests_is_listed(self):
+        self.assertTrue(suites.has_tests('{ "ring/full", full },', self.PATHS))
+        self.assertFalse(suites.has_tests('{ "ring/fuller", f },', self.PATHS))
+        self.assertFalse(suites.has_tests('{ "ring/full", full },', []))
