@@ -142,18 +142,28 @@ static void virtio_mem_system_reset(VirtIOMEM *vmem)
 /* --- life -------------------------------------------------------------- */
 
 /* The parts of a change, in the order in which they are run. */
-static void virtio_mem_list_parts(VirtIOMEMLive *live)
-{
-    const VirtIOMEMPartOfDevice parts[VIRTIO_MEM_PARTS] = {
-        { &virtio_mem_memory_part, &live->memory },
-        { &virtio_mem_listeners_part, &live->listeners },
-        { &virtio_mem_state_part, &live->state.blocks },
-        /* These hear of the end. */
-        { &virtio_mem_sizes_part, &live->sizes },
-        { &virtio_mem_retry_part, &live->retry },
-    };
+static const struct {
+    const VirtIOMEMPart *part;
+    size_t self;                /* where in VirtIOMEMLive it has its own */
+} virtio_mem_parts[] = {
+    { &virtio_mem_memory_part, offsetof(VirtIOMEMLive, memory) },
+    { &virtio_mem_listeners_part, offsetof(VirtIOMEMLive, listeners) },
+    { &virtio_mem_state_part, offsetof(VirtIOMEMLive, state.blocks) },
+    /* These hear of the end. */
+    { &virtio_mem_sizes_part, offsetof(VirtIOMEMLive, sizes) },
+    { &virtio_mem_retry_part, offsetof(VirtIOMEMLive, retry) },
+};
 
-    memcpy(live->parts, parts, sizeof(parts));
+static VirtIOMEMPartOfDevice *virtio_mem_parts_of(VirtIOMEMLive *live)
+{
+    VirtIOMEMPartOfDevice *parts = g_new(VirtIOMEMPartOfDevice,
+                                         ARRAY_SIZE(virtio_mem_parts));
+
+    for (size_t i = 0; i < ARRAY_SIZE(virtio_mem_parts); i++) {
+        parts[i].part = virtio_mem_parts[i].part;
+        parts[i].self = (char *)live + virtio_mem_parts[i].self;
+    }
+    return parts;
 }
 
 static VirtIOMEMLive *virtio_mem_live_new(VirtIOMEM *vmem,
@@ -166,9 +176,10 @@ static VirtIOMEMLive *virtio_mem_live_new(VirtIOMEM *vmem,
     virtio_mem_blocks_init(&state->blocks,
                            virtio_mem_geometry_blocks(&state->geo));
     live->unplugged_inaccessible = properties->unplugged_inaccessible;
-    virtio_mem_list_parts(live);
+    live->parts = virtio_mem_parts_of(live);
     live->engine = virtio_mem_engine_new(vmem, &state->geo, &state->blocks,
-                                         live->parts, VIRTIO_MEM_PARTS);
+                                         live->parts,
+                                         ARRAY_SIZE(virtio_mem_parts));
     virtio_mem_listeners_init(&live->listeners, &state->geo, &state->blocks);
     return live;
 }
@@ -176,6 +187,7 @@ static VirtIOMEMLive *virtio_mem_live_new(VirtIOMEM *vmem,
 static void virtio_mem_live_free(VirtIOMEMLive *live)
 {
     virtio_mem_engine_close(live->engine);
+    g_free(live->parts);
     virtio_mem_blocks_cleanup(&live->state.blocks);
     g_free(live);
 }

@@ -22,14 +22,12 @@
 #include "sizes.h"
 #include "system-reset.h"
 
-#define VIRTIO_MEM_PARTS 5
-
 struct VirtIOMEMLive {
     bool unplugged_inaccessible;    /* 'auto' is resolved */
     VirtIOMEMState state;
     VirtIOMEMBackend backend;
 
-    VirtIOMEMPartOfDevice parts[VIRTIO_MEM_PARTS];
+    VirtIOMEMPartOfDevice *parts;   /* of a change, in order */
     VirtIOMEMEngine *engine;
     VirtIOMEMMemory memory;
     VirtIOMEMListeners listeners;
