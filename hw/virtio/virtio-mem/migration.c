@@ -198,7 +198,7 @@ static int migration_early_post_load(void *opaque, int version_id)
     return ret;
 }
 
-static int migration_early_post_save(void *opaque)
+static int migration_post_save(void *opaque)
 {
     migration_forget_blocks(opaque);
     return 0;
@@ -210,7 +210,7 @@ static const VMStateDescription vmstate_early = {
     .minimum_version_id = 1,
     .early_setup = true,
     .pre_save = migration_early_pre_save,
-    .post_save = migration_early_post_save,
+    .post_save = migration_post_save,
     .pre_load = migration_early_pre_load,
     .post_load = migration_early_post_load,
     .fields = (const VMStateField[]) {
@@ -232,12 +232,6 @@ static int migration_device_pre_save(void *opaque)
     migration->requested_size = migration->device.state->requested_size;
     return migration->device.vmem->early_migration ?
            0 : migration_blocks_pre_save(migration);
-}
-
-static int migration_device_post_save(void *opaque)
-{
-    migration_forget_blocks(opaque);
-    return 0;
 }
 
 static int migration_device_pre_load(void *opaque)
@@ -342,7 +336,7 @@ static const VMStateDescription vmstate_migration = {
     .version_id = 1,
     .minimum_version_id = 1,
     .pre_save = migration_device_pre_save,
-    .post_save = migration_device_post_save,
+    .post_save = migration_post_save,
     .pre_load = migration_device_pre_load,
     .post_load = migration_device_post_load,
     .fields = (const VMStateField[]) {
