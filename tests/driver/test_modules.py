@@ -109,7 +109,7 @@ class Device(unittest.TestCase):
                               file.read_text())}
         self.assertEqual(users, {"queue.c"})
 
-    def test_only_state_and_migration_set_blocks(self):
+    def test_only_state_sets_blocks(self):
         users = {file.name for file in DEVICE.rglob("*.c")
                  if "virtio_mem_blocks_set(" in file.read_text()}
         self.assertEqual(users, {"blocks.c", "state.c"})
