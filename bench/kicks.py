@@ -5,10 +5,10 @@ import re
 import statistics
 from pathlib import Path
 
-from machine import (BACKENDS, BINARIES, BLOCK, GiB, LOGS, THP, Backend, Guest,
+from bench.machine import (BACKENDS, BINARIES, BLOCK, GiB, LOGS, THP, Backend, Guest,
                      interleaved)
-import ui
-from table import Row
+from driver import ui
+from bench.table import Row
 
 BATCH = 64              # requests a kick
 TIMES = 250             # kicks of each kind in a VM

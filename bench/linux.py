@@ -4,11 +4,10 @@
 import time
 from pathlib import Path
 
-import places  # noqa: F401  pylint: disable=unused-import
-from machine import DEVICE, GiB, interleaved
-from moves import device
-from table import Row
-from vm import VM
+from bench.machine import DEVICE, GiB, interleaved
+from bench.moves import device
+from bench.table import Row
+from vmtest.vm import VM
 
 SIZE = 12 * GiB
 LOOK = 0.01             # seconds between looks at the size

@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
 
-import places  # noqa: F401  pylint: disable=unused-import
-import bare
-import image
-import paths
-import ui
+from driver import paths, ui
+from vmtest import bare, image
 
 BINARIES = {"stock": paths.STOCK, "ours": paths.QEMU}
-SOURCE = Path(__file__).with_name("guest.c")
+SOURCE = image.HERE / "bench.c"
 IMAGE = paths.BUILD / "bench" / "guest.bin"
 LOGS = paths.LOGS / "bench"
-SAMPLES = 0x210000      # where guest.c has them: now, number, ticks
+SAMPLES = 0x210000      # where bench.c has them: now, number, ticks
 DONE = 2                # its last stage
 DEVICE = "/machine/peripheral/vm0"
 MiB, GiB = 1 << 20, 1 << 30
@@ -65,7 +62,7 @@ def pages(huge: bool) -> Iterator[None]:
 
 
 class Guest(bare.VM):
-    """QEMU with guest.c; `size` is that of the device."""
+    """QEMU with bench.c; `size` is that of the device."""
 
     def __init__(self, binary: Path, mode: str, backend: Backend, size: int,
                  options: str = "", prefix: tuple = ()):

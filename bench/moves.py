@@ -5,13 +5,12 @@ import re
 import time
 from pathlib import Path
 
-import places  # noqa: F401  pylint: disable=unused-import
-import image
-from machine import interleaved
-from memory import GiB, MiB
-from migration import SLOW, Traveller, prepare, request, wait_migration
-from table import Row
-from vm import VM
+from vmtest import image
+from bench.machine import interleaved
+from vmtest.memory import GiB, MiB
+from vmtest.migration import SLOW, Traveller, prepare, request, wait_migration
+from bench.table import Row
+from vmtest.vm import VM
 
 SETTLE = 1.0        # seconds for a guest to come to rest
 LONGEST = 90        # seconds that a guest may wait before it goes on

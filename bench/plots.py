@@ -4,16 +4,15 @@
 import statistics
 from pathlib import Path
 
-import places  # noqa: F401  pylint: disable=unused-import
-import paths
-import size
-import ui
-from linux import Timeline
-from machine import BACKENDS
-from stall import Change
+from bench import size
+from driver import paths, ui
+from bench.linux import Timeline
+from bench.machine import BACKENDS, MEMFD
+from bench.stall import Change
 
 LOG = paths.LOGS / "bench-plots.log"
 COLOURS = {"stock": "#c0392b", "ours": "#1f618d"}
+TITLES = {"stock": "QEMU's own device", "ours": "this device"}
 WAYS = {"virtio-mem": COLOURS["ours"], "virtio-balloon": "#b9770e",
         "pc-dimm": "#5d6d7e"}
 FORMATS = {"svg": "svg size {},{} dynamic enhanced font 'sans,11' "
@@ -75,6 +74,27 @@ def stalls(series: dict[tuple[str, str], tuple[Change, Change]],
                              f"lc rgb '{colour}' notitle")
             plot.add("plot " + ", ".join(drawn))
     plot.add("unset multiplot")
+    plot.draw(file)
+
+
+def monitor(series: dict[tuple[str, str], tuple[Change, Change]],
+            file: Path) -> None:
+    """The README's: the monitor while 4 GiB of memfd are populated."""
+    plot = Plot(900, 320)
+    plot.add("set logscale y", "set key top right", "set yrange [0.05:20000]",
+             "set ytics ('0.1 ms' 0.1, '1 ms' 1, '10 ms' 10, '100 ms' 100, "
+             "'1 s' 1000, '10 s' 10000)",
+             "set title 'memory-device-resize plugs 4 GiB (memfd, prealloc=on): "
+             "how long the monitor takes to answer a question'",
+             "set xlabel 'seconds since the resize, when the question was asked'")
+    drawn = []
+    for who, colour in COLOURS.items():
+        change = series[MEMFD.name, who][0]
+        plot.data(who, [(answer.at, 1000 * answer.gross)
+                        for answer in change.around + change.answers])
+        drawn.append(f"${who} with points pt 7 ps 0.5 lc rgb '{colour}' "
+                     f"title '{TITLES[who]}'")
+    plot.add("plot " + ", ".join(drawn))
     plot.draw(file)
 
 

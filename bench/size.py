@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Callable
 
-from machine import GiB, THP, Guest, interleaved
-from kicks import BATCH, LONG, WARM
+from bench.machine import GiB, THP, Guest, interleaved
+from bench.kicks import BATCH, LONG, WARM
 
 SIZES = (8, 32, 128, 256, 512, 1024)        # GiB
 SOME = GiB                                  # plugged while the maximum varies

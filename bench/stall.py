@@ -17,10 +17,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import ui
-from machine import (BACKENDS, DEVICE, GiB, MEMFD, SMALL, THP, Backend, Guest,
+from driver import ui
+from bench.machine import (BACKENDS, DEVICE, GiB, MEMFD, SMALL, THP, Backend, Guest,
                      interleaved, warm)
-from table import Row
+from bench.table import Row
 
 SIZE = 4 * GiB
 PAUSE = 0.0001          # seconds between questions

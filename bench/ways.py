@@ -4,13 +4,12 @@
 import time
 from typing import Callable
 
-import places  # noqa: F401  pylint: disable=unused-import
-import linux
-from linux import LONGEST, LOOK, Timeline
-from machine import GiB
-from moves import device
-from table import Row
-from vm import VM
+from bench import linux
+from bench.linux import LONGEST, LOOK, Timeline
+from bench.machine import GiB
+from bench.moves import device
+from bench.table import Row
+from vmtest.vm import VM
 
 SIZE = 2 * GiB
 BOOT = 4 * GiB

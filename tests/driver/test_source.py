@@ -1,181 +1,111 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The unmodified tree: what is accepted, and that it stays unmodified."""
 
-import os
+import hashlib
 import shutil
-import subprocess
-import unittest
-from unittest import mock
 
-from support import ScratchCase
-import paths
-import pin
-import qemu
-import source
+import pytest
+
+from driver import paths, source, ui
 
 PINNED = {"package": "qemu", "versions": "10.0.*"}
 
 
-class TreeCase(ScratchCase):
-    """A tiny tree that looks like QEMU's."""
-
-    def setUp(self):
-        super().setUp()
-        self.given = self.scratch / "given"
-        self.tree = self.scratch / "build" / "pristine"
-        self.write("given/VERSION", "10.0.3\n")
-        self.write("given/configure", "#!/bin/sh\n").chmod(0o755)
-        self.write("given/hw/virtio/meson.build", "")
-        self.write("given/hw/virtio/virtio.c", "int x;\n")
-
-    def copy(self):
-        """What `make QEMU_SRC=…` does."""
-        return source.copy_given(self.given, PINNED, self.tree)
+@pytest.fixture
+def copy(write, tmp_path):
+    """A tiny tree that looks like QEMU's, and what QEMU_SRC=… does with it."""
+    write("given/VERSION", "10.0.3\n")
+    write("given/configure", "#!/bin/sh\n", 0o755)
+    write("given/hw/virtio/meson.build")
+    write("given/.git/HEAD")
+    write("given/bld/build.ninja")
+    return lambda: source.copy_given(tmp_path / "given", PINNED,
+                                     tmp_path / "build" / "pristine")
 
 
-class Given(TreeCase):
-    """QEMU_SRC."""
-
-    def test_is_copied(self):
-        self.copy()
-        self.assertEqual((self.tree / "hw/virtio/virtio.c").read_text(),
-                         "int x;\n")
-        self.assertTrue(os.access(self.tree / "configure", os.X_OK))
-
-    def test_is_never_modified(self):
-        def state():
-            return sorted((str(file), os.lstat(file).st_mtime_ns,
-                           os.lstat(file).st_ino, os.lstat(file).st_nlink)
-                          for file in self.given.rglob("*"))
-        before = state()
-        self.copy()
-        (self.tree / "hw/virtio/virtio.c").write_text("changed\n")
-        self.assertEqual(state(), before)
-        self.assertEqual((self.given / "hw/virtio/virtio.c").read_text(),
-                         "int x;\n")
-
-    def test_git_data_and_build_directories_are_left_out(self):
-        self.write("given/.git/HEAD", "")
-        self.write("given/bld/build.ninja", "")
-        self.copy()
-        self.assertFalse((self.tree / ".git").exists())
-        self.assertFalse((self.tree / "bld").exists())
-
-    def test_unchanged_tree_is_not_copied_again(self):
-        first = self.copy()
-        with mock.patch.object(source.shutil, "copytree") as again:
-            self.assertEqual(self.copy(), first)
-        again.assert_not_called()
-
-    def test_changed_tree_is_copied_again(self):
-        first = self.copy()
-        self.write("given/hw/virtio/virtio.c", "int other;\n")
-        self.assertNotEqual(self.copy(), first)
-        self.assertEqual((self.tree / "hw/virtio/virtio.c").read_text(),
-                         "int other;\n")
-
-    def test_wrong_version(self):
-        self.write("given/VERSION", "9.2.1\n")
-        with self.fails(f"QEMU_SRC={self.given}", "QEMU 9.2.1", "10.0.*"):
-            self.copy()
-        self.assertFalse(self.tree.exists())
-
-    def test_no_such_directory(self):
-        shutil.rmtree(self.given)
-        with self.fails(f"QEMU_SRC={self.given} is not a directory"):
-            self.copy()
-
-    def test_some_other_source_tree(self):
-        (self.given / "configure").unlink()
-        with self.fails("not a QEMU source tree", "no configure"):
-            self.copy()
-
-    def test_tree_inside_the_build_directory(self):
-        with mock.patch.object(paths, "BUILD", self.scratch), \
-                self.fails("inside the build directory"):
-            self.copy()
-
-    def test_full_disk(self):
-        self.write("given/roms/big", "x" * 500_000)
-        small = self.mount("size=128k")
-        with self.fails("is full", "free some space"):
-            source.copy_given(self.given, PINNED, small / "pristine")
-        self.assertFalse((small / "pristine").exists())
-
-    def test_unwritable_directory(self):
-        place = self.mount("ro")
-        with self.fails("cannot write", str(place), "make it writable"):
-            source.copy_given(self.given, PINNED, place / "b" / "pristine")
+def test_given_tree_is_copied_once_and_never_modified(copy, write, tmp_path,
+                                                      monkeypatch):
+    def state() -> list:
+        return sorted((file, file.stat().st_mtime_ns, file.stat().st_nlink)
+                      for file in (tmp_path / "given").rglob("*"))
+    before, identity = state(), copy()
+    tree = tmp_path / "build/pristine"
+    assert sorted(file.name for file in tree.iterdir()) == [
+        "VERSION", "configure", "hw"]
+    assert (tree / "configure").stat().st_mode & 0o100
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copytree", None)
+        assert copy() == identity
+    assert state() == before
+    write("given/hw/virtio/virtio.c", "int other;\n")
+    assert copy() != identity
+    assert (tree / "hw/virtio/virtio.c").read_text() == "int other;\n"
 
 
-@unittest.skipIf(shutil.which("dpkg-source") is None, "needs dpkg-source")
-class Unpacked(TreeCase):
-    """The source package."""
-
-    def package(self):
-        """Make a source package of the tree."""
-        self.write("given/debian/source/format", "3.0 (native)\n")
-        self.write("given/debian/control",
-                   "Source: qemu\nMaintainer: T <t@example.invalid>\n"
-                   "\nPackage: qemu\nArchitecture: any\nDescription: q\n")
-        self.write("given/debian/changelog",
-                   "qemu (10.0.3) trixie; urgency=low\n\n  * x\n\n"
-                   " -- T <t@example.invalid>  Sat, 01 Jan 2022 00:00:00 "
-                   "+0000\n")
-        subprocess.run(["dpkg-source", "-b", "given"], cwd=self.scratch,
-                       check=True, capture_output=True)
-        return self.scratch / "qemu_10.0.3.dsc"
-
-    def test_is_unpacked_once(self):
-        dsc = self.package()
-        source.unpack(dsc, PINNED, self.tree, self.log)
-        self.assertTrue((self.tree / "hw/virtio/virtio.c").exists())
-        with mock.patch.object(source.ui, "run") as again:
-            source.unpack(dsc, PINNED, self.tree, self.log)
-        again.assert_not_called()
-
-    def test_nothing_else_is_put_into_the_build_directory(self):
-        source.unpack(self.package(), PINNED, self.tree, self.log)
-        self.assertEqual(
-            sorted(file.name for file in self.tree.parent.iterdir()),
-            [".pristine.made-from", "pristine"])
-
-    def test_damaged_file_is_refused(self):
-        dsc = self.package()
-        with open(self.scratch / "qemu_10.0.3.tar.xz", "ab") as tar:
-            tar.write(b"more")
-        with self.fails(f"unpacking {dsc.name} failed", "damaged",
-                        str(dsc.parent)):
-            source.unpack(dsc, PINNED, self.tree, self.log)
-        self.assertFalse(self.tree.exists())
+@pytest.mark.parametrize("spoil, phrases", [
+    (lambda top: (top / "VERSION").write_text("9.2.1\n"), ("QEMU 9.2.1", "10.0.*")),
+    (shutil.rmtree, ("is not a directory",)),
+    (lambda top: (top / "configure").unlink(), ("not a QEMU source tree",
+                                                "no configure"))])
+def test_other_trees_are_refused(copy, fails, tmp_path, spoil, phrases):
+    spoil(tmp_path / "given")
+    with fails(f"QEMU_SRC={tmp_path / 'given'}", *phrases):
+        copy()
+    assert not (tmp_path / "build/pristine").exists()
 
 
-class Pin(ScratchCase):
-    """qemu.pin."""
-
-    def test_of_this_project_is_complete(self):
-        self.assertTrue(pin.accepts("10.0.13", pin.read()))
-        self.assertFalse(pin.accepts("10.1.0", pin.read()))
-
-    def test_wrong_line_is_named(self):
-        file = self.write("qemu.pin", "# ok\npackage qemu\n")
-        with self.fails("qemu.pin:2", "correct that line"):
-            pin.read(file)
-
-    def test_missing_line_is_named(self):
-        file = self.write("qemu.pin", "package = qemu\nversions = 1\n"
-                          "tools = a\nfirmware = b\n")
-        with self.fails("does not say suite"):
-            pin.read(file)
+@pytest.mark.parametrize("name, digest, says", [
+    ("qemu_10.0.3-1", "right", ""), ("qemu_10.0.2-1", "right", "tested with"),
+    ("qemu_10.0.3-1", "wrong", None)])
+def test_source_package_is_compared_with_the_pin(write, fails, capsys, name,
+                                                 digest, says):
+    dsc = write("qemu_10.0.3-1.dsc", "Format: 3.0\n")
+    if digest == "right":
+        digest = hashlib.sha256(dsc.read_bytes()).hexdigest()
+    pinned = {"tested": f"{name} {digest}"}
+    if says is None:
+        with fails("SHA-256", "remove"):
+            source.compare(dsc, pinned)
+    else:
+        source.compare(dsc, pinned)
+        assert says in capsys.readouterr().out or not says
 
 
-class Place(unittest.TestCase):
-    """Where the project may lie."""
+def test_damaged_source_package(write, fails, tmp_path):
+    dsc = write("cache/qemu_1.dsc", "no source package")
+    digest = hashlib.sha256(dsc.read_bytes()).hexdigest()
+    with fails("unpacking qemu_1.dsc failed", "remove", dsc.parent):
+        source.unpack(dsc, {**PINNED, "tested": f"qemu_1 {digest}"},
+                      tmp_path / "tree", tmp_path / "log")
+    assert not (tmp_path / "tree").exists()
 
-    def test_blank_in_the_path(self):
-        with ScratchCase.fails(self, "'/home/a b'", "without spaces"):
-            qemu.check_place("/home/a b")
+
+@pytest.mark.parametrize("text, phrases", [
+    ("package = qemu\nspeed = 9\n", ("pin:2", "suite")),
+    ("package = qemu\n", ("does not say", "suite"))])
+def test_wrong_pin(write, fails, text, phrases):
+    with fails(*phrases):
+        source.pin(write("pin", text))
 
 
-if __name__ == "__main__":
-    unittest.main()
+def test_the_projects_own_pin():
+    assert set(source.pin()) == set(source.KEYS)
+
+
+@pytest.mark.parametrize("error, phrase", [
+    (PermissionError(13, "Permission denied", "/x"), "cannot write /x"),
+    (OSError(28, "No space left on device", "/x"), "that holds /x is full"),
+    (ui.Fail("a failed: do b"), "a failed: do b")])
+def test_a_failure_is_one_line_and_status_1(capsys, error, phrase):
+    def raising():
+        raise error
+    assert ui.main(raising) == 1
+    said = capsys.readouterr().err
+    assert phrase in said and said.startswith("error: ") and said.count("\n") == 1
+
+
+def test_built_below_a_path_with_spaces(monkeypatch, fails, tmp_path):
+    from driver import build
+    monkeypatch.setattr(paths, "ROOT", tmp_path / "a b")
+    with fails("cannot be built below", "without spaces"):
+        build.prepare()

@@ -36,7 +36,7 @@ REQUEST, RESPONSE = 0x40000, 0x50000
 NEXT, WRITABLE = 1, 2
 PLUG, UNPLUG, UNPLUG_ALL, STATE = range(4)
 
-BASE = 0x1_0000_0000  # where the machine of fuzz.py puts the device
+BASE = 0x1_0000_0000  # where the machine of test_device.py puts the device
 BLOCK = 2 << 20
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The whole user space of the test guest: a shell on the console (ttyS0), and
-# on ttyS1 an agent that runs the command lines the harness sends (tests/guest/vm.py).
+# on ttyS1 an agent that runs the command lines the harness sends (python/vmtest/vm.py).
 # What the guest had before the driver was loaded is kept in /run/boot, so that
 # a change of memory can be told exactly, whatever the kernel keeps for itself.
 
@@ -21,10 +21,11 @@ done
 # One command: load what the image carries, in the order it was packed.
 cat > /bin/load-driver <<'LOAD'
 #!/bin/sh
-while read -r module; do
-    test -e "/sys/module/${module%.ko}" && continue
-    insmod "/lib/modules/$module" || exit 1
-done < /lib/modules/order
+for file in /modules/*.ko; do
+    name=$(basename "$file" .ko | sed 's/^[0-9]*-//; s/-/_/g')
+    test -e "/sys/module/$name" && continue
+    insmod "$file" || exit 1
+done
 LOAD
 chmod +x /bin/load-driver
 case " $(cat /proc/cmdline) " in
@@ -60,6 +61,9 @@ agent < /dev/ttyS1 > /dev/ttyS1 &
 
 # The console is not a background job: those ignore Ctrl-C.
 echo 'guest ready' > /dev/ttyS0
+case " $(cat /proc/cmdline) " in
+    *" vm.probe "*) poweroff -f ;;
+esac
 while :; do
     setsid -c sh < /dev/ttyS0 > /dev/ttyS0 2>&1
 done

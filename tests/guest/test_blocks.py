@@ -3,8 +3,8 @@
 
 import unittest
 
-from case import GuestCase, device
-from memory import GiB, MiB
+from vmtest.case import GuestCase, device
+from vmtest.memory import GiB, MiB
 
 
 class BlockSize(GuestCase):
@@ -30,7 +30,3 @@ class BlockSize(GuestCase):
 
     def test_blocks_of_128_MiB_grow_and_shrink(self):
         self.grow_and_shrink("vm128", 128 * MiB)
-
-
-if __name__ == "__main__":
-    unittest.main()

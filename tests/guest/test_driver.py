@@ -3,8 +3,8 @@
 
 import unittest
 
-from case import GuestCase, device
-from memory import GiB, MiB
+from vmtest.case import GuestCase, device
+from vmtest.memory import GiB, MiB
 
 DRIVER = "/sys/bus/virtio/drivers/virtio_mem"
 
@@ -59,7 +59,3 @@ class Driver(GuestCase):
                          r"-16|virtio\d+: probe with driver virtio_mem failed "
                          r"with error -16")
         self.vm.wait_sizes(vm0=GiB)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -13,8 +13,8 @@ import sys
 import unittest
 from pathlib import Path
 
-import vm  # noqa: F401  pylint: disable=unused-import; finds paths below
-import paths
+from driver import paths
+from vmtest.vm import default_binary
 
 LIST = Path(__file__).resolve().parents[1] / "qtest" / "virtio-mem-events.inc"
 NAME = "virtio-mem overlay"
@@ -83,7 +83,7 @@ class Events(unittest.TestCase):
         self.assertEqual(listed(), lines(events(str(paths.STOCK))))
 
     def test_ours_has_one_more(self):
-        binary = os.environ.get("VM_QEMU") or str(paths.QEMU)
+        binary = default_binary()
         version = ask(binary, "query-version")["qemu"]
         if (version["major"], version["minor"]) != (10, 0):
             self.skipTest("ours is laid over another QEMU than 10.0")
@@ -98,15 +98,8 @@ class Version(unittest.TestCase):
     """What stands beside QEMU's own number."""
 
     def test_ours_names_the_project_and_stock_does_not(self):
-        binary = os.environ.get("VM_QEMU") or str(paths.QEMU)
+        binary = default_binary()
         ours = ask(binary, "query-version")["package"]
         self.assertTrue(ours.startswith(NAME), ours)
         self.assertNotIn(NAME,
                          ask(str(paths.STOCK), "query-version")["package"])
-
-
-if __name__ == "__main__":
-    if "--print" in sys.argv:
-        print("\n".join(lines(events(str(paths.STOCK)))))
-    else:
-        unittest.main()

@@ -8,8 +8,8 @@ import time
 import unittest
 from pathlib import Path
 
-from case import GuestCase, device
-from memory import MiB
+from vmtest.case import GuestCase, device
+from vmtest.memory import MiB
 
 SIZE = 256 * MiB
 SLACK = 64 * MiB        # for what QEMU and the guest do besides
@@ -134,7 +134,3 @@ class TooFewHugePages(Shortage):
 
     def test_a_resize_goes_on_when_there_are_more_huge_pages(self):
         self.check_it_goes_on()
-
-
-if __name__ == "__main__":
-    unittest.main()

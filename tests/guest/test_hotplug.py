@@ -3,8 +3,8 @@
 
 import unittest
 
-from case import GuestCase
-from memory import GiB, MiB
+from vmtest.case import GuestCase
+from vmtest.memory import GiB, MiB
 
 ROUNDS = 10
 
@@ -69,7 +69,3 @@ class Hotplug(GuestCase):
         self.vm.cmd("cont")
         self.vm.wait_sizes(vm0=0)
         self.remove()
-
-
-if __name__ == "__main__":
-    unittest.main()

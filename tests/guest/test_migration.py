@@ -7,10 +7,10 @@ import time
 import unittest
 from typing import Callable
 
-from case import SharedCase, device
-from memory import GiB, MiB
-from migration import FAST, SLOW, STOCK, Traveller, wait_migration
-from vm import VM
+from vmtest.case import SharedCase, device
+from vmtest.memory import GiB, MiB
+from vmtest.migration import FAST, SLOW, STOCK, Traveller, wait_migration
+from vmtest.vm import VM
 
 ARGUMENTS = ("-m", "512M,maxmem=20G", *device(0, "8G"))
 PLUGGED = 512 * MiB
@@ -332,7 +332,3 @@ class IgnoreShared(MigrationCase):
 
     def test_x_ignore_shared(self):
         self.assert_moves(capabilities=("x-ignore-shared",))
-
-
-if __name__ == "__main__":
-    unittest.main()

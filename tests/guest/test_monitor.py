@@ -5,10 +5,10 @@ import os
 import subprocess
 import unittest
 
-import vm  # noqa: F401  pylint: disable=unused-import; finds paths below
-import paths
+from driver import paths
 
-from case import device
+from vmtest.case import device
+from vmtest.vm import default_binary
 
 
 class HumanMonitor(unittest.TestCase):
@@ -17,7 +17,7 @@ class HumanMonitor(unittest.TestCase):
     def typed(self, *lines: str) -> str:
         """What QEMU prints while these lines are typed."""
         return subprocess.run(
-            [os.environ.get("VM_QEMU") or str(paths.QEMU), "-nodefaults",
+            [default_binary(), "-nodefaults",
              "-no-user-config", "-display", "none", "-S", "-machine", "q35",
              "-monitor", "stdio", "-m", "256M,maxmem=8G", *device(0, "1G"),
              "-device", "virtio-rng-pci,id=vmrng",
@@ -36,7 +36,3 @@ class HumanMonitor(unittest.TestCase):
         self.assertIn("vm0", offered)
         self.assertIn("xmem", offered)
         self.assertNotIn("vmrng", offered)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,8 +3,8 @@
 
 import unittest
 
-from case import GuestCase, device
-from memory import GiB, MiB
+from vmtest.case import GuestCase, device
+from vmtest.memory import GiB, MiB
 
 
 class Numa(GuestCase):
@@ -36,7 +36,3 @@ class Numa(GuestCase):
             self.vm.wait_sizes(vm0=0, vm1=0, vm2=size)
             self.assertEqual(self.vm.node_memory(2), size)
             self.assertEqual(self.plugged_by_node()[2], size, "info numa")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -4,8 +4,8 @@
 import time
 import unittest
 
-from case import GuestCase, device
-from memory import MiB
+from vmtest.case import GuestCase, device
+from vmtest.memory import MiB
 
 PLUGGED = 512 * MiB
 DATA = 640 * MiB        # more than fits into the boot memory
@@ -41,7 +41,3 @@ class Partial(GuestCase):
             if now != size:
                 size, since = now, time.monotonic()
         return size
-
-
-if __name__ == "__main__":
-    unittest.main()

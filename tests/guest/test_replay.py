@@ -11,8 +11,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from memory import GiB
-from vm import LOGS, base_arguments, paths
+from vmtest.memory import GiB
+from driver import paths
+from vmtest.vm import LOGS, base_arguments, default_binary
 
 TIMEOUT = 280   # for each of two runs; on a busy host one took 30 s
 PLUGGED = GiB
@@ -31,7 +32,7 @@ class Replay(unittest.TestCase):
         LOGS.mkdir(parents=True, exist_ok=True)
         console.unlink(missing_ok=True)
         words = ["setpriv", "--pdeathsig", "KILL",
-                 os.environ.get("VM_QEMU") or str(paths.QEMU),
+                 default_binary(),
                  *base_arguments(f"vm.poweroff={PLUGGED // 1024}",
                                  accel="tcg,thread=single"), "-machine", "q35",
                  "-display", "none", "-no-reboot", "-m", "1G,maxmem=8G",
@@ -64,7 +65,3 @@ class Replay(unittest.TestCase):
 def tail(file: Path) -> str:
     """The last lines of a log, if there is one."""
     return file.read_text(errors="replace")[-1500:] if file.exists() else ""
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -4,8 +4,8 @@
 import time
 import unittest
 
-from case import GuestCase, device
-from memory import GiB, MiB
+from vmtest.case import GuestCase, device
+from vmtest.memory import GiB, MiB
 
 NEWS = 1.3      # events come at most once a second, so the last may be late
 
@@ -100,7 +100,3 @@ class Reset(GuestCase):
         self.vm.cmd("cont")
         self.vm.wait_ready()
         self.vm.wait_sizes(vm0=0)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -5,8 +5,8 @@ import re
 import unittest
 from pathlib import Path
 
-from case import GuestCase
-from memory import MiB
+from vmtest.case import GuestCase
+from vmtest.memory import MiB
 
 SIZE = 512 * MiB        # Linux plugs 128 MiB by a request: several threads
 SANDBOX = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
@@ -71,7 +71,3 @@ class HugePages(Confined):
 
     def test_threads_populate_and_the_guest_resizes(self):
         self.check_it_resizes()
-
-
-if __name__ == "__main__":
-    unittest.main()

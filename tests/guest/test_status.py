@@ -3,9 +3,9 @@
 
 import unittest
 
-from case import GuestCase, device
-from memory import GiB, MiB
-from vm import VM
+from vmtest.case import GuestCase, device
+from vmtest.memory import GiB, MiB
+from vmtest.vm import VM
 
 ARGUMENTS = ("-m", "1G,maxmem=20G", *device(0, "8G", "resize-events=on"))
 PATIENCE = 20       # seconds; the device's is 5
@@ -85,7 +85,3 @@ class NotOnlined(StatusCase):
             if self.vm.sizes()["vm0"] == 4 * GiB:
                 break
         self.assert_becomes("settled", None)
-
-
-if __name__ == "__main__":
-    unittest.main()

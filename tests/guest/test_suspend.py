@@ -4,8 +4,8 @@
 import re
 import unittest
 
-from case import GuestCase, device
-from memory import GiB, MiB
+from vmtest.case import GuestCase, device
+from vmtest.memory import GiB, MiB
 
 DATA = 64 * MiB
 
@@ -46,7 +46,3 @@ class Suspend(GuestCase):
         zones = self.vm.sh("cat /proc/zoneinfo")
         [pages] = re.findall(r"zone +Movable\n +pages free +(\d+)", zones)
         return int(pages) * 4096
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -2,23 +2,17 @@
 """QEMU configured in ways that the other suites do not: it builds, it starts.
 
 A user may build the tree with targets and options of his own. Each test links
-one emulator and asks it what a user would. They share builds (flavours.py).
+one emulator and asks it what a user would. They share builds (driver/build.py).
 """
 
 import json
 import subprocess
-import sys
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"
-                       / "driver"))
+import pytest
 
-import flavours  # noqa: E402 (found through the line above)
-import paths     # noqa: E402
-import private   # noqa: E402
-import qemu      # noqa: E402
-import ui        # noqa: E402
+from driver import build, packages, ui
 
 MiB = 1 << 20
 RESIZE = {"execute": "memory-device-resize",
@@ -28,26 +22,21 @@ DEVICE = ("-machine", "q35", "-m", "256M,maxmem=2G",
           "-device", "virtio-mem-pci,id=vm0,memdev=mem0")
 
 
+@pytest.mark.full
+@pytest.mark.timeout(7200)
 class Variants(unittest.TestCase):
     """One test for each variant."""
 
-    @classmethod
-    def setUpClass(cls):
-        identity, cls.env = qemu.prepare()
-        qemu.overlay_tree(paths.ROOT, paths.QEMU_TREE, identity)
-
-    def link(self, flavour: flavours.Flavour, target: str) -> Path:
-        """Configure if needed, and link the emulator of one target."""
-        name = qemu.emulator(target)
+    def link(self, name: str, target: str) -> Path:
+        """Build it if need be; return one of its emulators."""
+        packages.ensure()
         problem = ""
         try:
-            qemu.configure(paths.QEMU_TREE, flavour.obj, self.env, flavour)
-            qemu.ninja(flavour.obj, [name], self.env)
-            private.link_firmware(private.firmware(), flavour.obj)
+            build.qemu(name)
         except ui.Fail as fail:
             problem = f"{fail.details}\n{fail}"
         self.assertFalse(problem, problem)
-        return flavour.obj / name
+        return build.QEMUS[name].obj / build.emulator(target)
 
     def run_it(self, *command, talk: str = "") -> str:
         """Run a program, which has to succeed; return what it prints."""
@@ -80,11 +69,11 @@ class Variants(unittest.TestCase):
                          64 * MiB)
 
     def test_user_mode_target_beside_a_system_target(self):
-        binary = self.link(flavours.LEAN, "x86_64-linux-user")
+        binary = self.link("lean", "x86_64-linux-user")
         self.assertIn("qemu-x86_64 version", self.run_it(binary, "--version"))
 
     def test_target_without_virtio_mem(self):
-        binary = self.link(flavours.LEAN, "avr-softmmu")
+        binary = self.link("lean", "avr-softmmu")
         resized, printed = self.ask(
             binary, "-machine", "none", commands=[RESIZE, {
                 "execute": "human-monitor-command", "arguments": {
@@ -94,12 +83,8 @@ class Variants(unittest.TestCase):
         self.assertIn(said, printed["return"])
 
     def test_without_kvm_and_fdt(self):
-        self.assert_resizes(self.link(flavours.LEAN, "x86_64-softmmu"), "tcg")
+        self.assert_resizes(self.link("lean", "x86_64-softmmu"), "tcg")
 
     def test_without_tcg(self):
-        self.assert_resizes(self.link(flavours.KVM_ONLY, "x86_64-softmmu"),
-                            "qtest")
+        self.assert_resizes(self.link("kvm-only", "x86_64-softmmu"), "qtest")
 
-
-if __name__ == "__main__":
-    unittest.main()

@@ -13,11 +13,8 @@ import unittest
 from support import (CONNECTION, DONE, PAUSED, REFUSED, ROOT, TIME, Clock,
                      GiB, MiB, run, start)
 
-sys.path.insert(0, str(ROOT / "tests" / "guest"))
-
-# pylint: disable=wrong-import-position
-from case import GuestCase, device  # noqa: E402
-from vm import paths  # noqa: E402
+from vmtest.case import GuestCase, device
+from driver import paths
 
 
 class Linux(GuestCase):

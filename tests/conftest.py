@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What all tests that pytest runs have in common."""
+
+from driver import paths
+
+
+def pytest_report_header() -> str | None:
+    """Say where to look when something goes wrong, and what is missing."""
+    if not paths.QEMU.exists():
+        return f"{paths.QEMU} is missing: run make first"
+    return f"logs: {paths.LOGS}"
