@@ -262,7 +262,8 @@ static void fixed_once_realized(void)
     assert_error(qtest_qmp(qts, "{ 'execute': 'qom-set', 'arguments': {"
                            " 'path': 'vm0', 'property': 'requested-size',"
                            " 'value': 2147483648 } }"), "GenericError",
-                 "'requested-size' cannot exceed the memory backend size");
+                 "'requested-size' cannot exceed the memory backend size"
+                 " (2147483648 bytes > 1073741824 bytes)");
     qtest_qmp_assert_success(qts, "{ 'execute': 'qom-set', 'arguments': {"
                              " 'path': 'vm0', 'property': 'requested-size',"
                              " 'value': 536870912 } }");
@@ -290,14 +291,14 @@ static const ResizeError resize_errors[] = {
     { "other-device", "rng0", "0", "GenericError",
       "'id': device 'rng0' (virtio-rng-pci) is not a resizable memory device" },
     { "unaligned", "vm0", "4097", "GenericError",
-      "'size' must be a multiple of the block size (0x1001 is no multiple of"
-      " 0x200000)" },
+      "'size' must be a multiple of the block size (4097 bytes is no multiple"
+      " of 2097152 bytes)" },
     { "too-large", "vm0", "1075838976", "GenericError",
-      "'size' cannot exceed the memory backend size (0x40200000 >"
-      " 0x40000000)" },
+      "'size' cannot exceed the memory backend size (1075838976 bytes >"
+      " 1073741824 bytes)" },
     { "negative", "vm0", "-2097152", "GenericError",
       "'size' is negative or too large; it must be from 0 to the memory"
-      " backend size (0x40000000)" },
+      " backend size (1073741824 bytes)" },
     { "overflow", "vm0", "18446744073709551615", "GenericError",
       "'size' is negative or too large" },
     { "no-number", "vm0", "'4G'", "GenericError",
@@ -370,15 +371,21 @@ static void resize_hmp(void)
         const char *command, *message;
     } bad[] = {
         { "memory-device-resize vm0 -2", "'size' is negative or too large; it"
-          " must be from 0 to the memory backend size (0x40000000)" },
+          " must be from 0 to the memory backend size (1 GiB)" },
         { "memory-device-resize vm0 99999999999999999999", "'size' is"
           " negative or too large" },
         { "memory-device-resize vm0 8E", "'size' is negative or too large" },
         { "memory-device-resize vm0 lots", "'size' must be a number of MiB, or"
           " a number with a suffix (k, M, G, T), not 'lots'" },
         { "memory-device-resize vm0 1GiB", "'size' must be a number of MiB" },
-        { "memory-device-resize vm0 3", "'size' must be a multiple" },
-        { "memory-device-resize vm0 2G", "'size' cannot exceed" },
+        { "memory-device-resize vm0 3", "'size' must be a multiple of the block"
+          " size (3 MiB is no multiple of 2 MiB)" },
+        { "memory-device-resize vm0 4097k", "(4097 KiB is no multiple of"
+          " 2048 KiB)" },
+        { "memory-device-resize vm0 2G", "'size' cannot exceed the memory"
+          " backend size (2 GiB > 1 GiB)" },
+        { "memory-device-resize vm0 1026", "(1026 MiB > 1024 MiB)" },
+        { "qom-set vm0 requested-size 3M", "(3 MiB is no multiple of 2 MiB)" },
         { "memory-device-resize vm9 2", "there is no device 'vm9'" },
         { "memory-device-resize vm0", "string expected" },
     };
@@ -527,13 +534,22 @@ static void refused_hotplug_leaves_nothing(void)
     assert_error(qtest_qmp(qts, "{ 'execute': 'device_add', 'arguments':"
                            " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
                            "   'memdev': 'mem0', 'requested-size': 1 } }"),
-                 "GenericError", "'requested-size' must be a multiple");
+                 "GenericError", "'requested-size' must be a multiple of the"
+                 " block size (1 bytes is no multiple of ");
+    assert_hmp(qts, "device_add virtio-mem-pci,id=vm0,memdev=mem0,"
+               "block-size=2M,size=3M", "(3 MiB is no multiple of 2 MiB)");
+    assert_error(qtest_qmp(qts, "{ 'execute': 'device_add', 'arguments':"
+                           " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
+                           "   'memdev': 'mem0', 'block-size': 3145728 } }"),
+                 "GenericError", "'block-size' (3145728 bytes) must be a power"
+                 " of two and at least 1048576 bytes");
     assert_error(qtest_qmp(qts, "{ 'execute': 'device_add', 'arguments':"
                            " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"
                            "   'memdev': 'mem0', 'requested-size': 0,"
                            "   'size': 268435456 } }"),
-                 "GenericError",
-                 "both set the requested size at start, and differ");
+                 "GenericError", "'size' (268435456 bytes) and"
+                 " 'requested-size' (0 bytes) both set the requested size at"
+                 " start, and differ");
     g_assert_cmpuint(count_memory_devices(qts), ==, 0);
     qtest_qmp_assert_success(qts, "{ 'execute': 'device_add', 'arguments':"
                              " { 'driver': 'virtio-mem-pci', 'id': 'vm0',"

@@ -44,44 +44,51 @@ static const StartUpError start_up_errors[] = {
       "address range conflicts with memory device id='vm0'" },
     { "requested-size/larger-than-backend", VM ",requested-size=2G",
       "'requested-size' cannot exceed the memory backend size"
-      " (0x80000000 > 0x40000000)" },
+      " (2 GiB > 1 GiB)" },
     { "requested-size/not-multiple-of-block", VM ",requested-size=3M",
-      "'requested-size' must be a multiple of the block size (0x300000 is no"
-      " multiple of 0x200000)" },
-    { "size/larger-than-backend", VM ",size=2G",
-      "'size' cannot exceed the memory backend size" },
+      "'requested-size' must be a multiple of the block size (3 MiB is no"
+      " multiple of 2 MiB)" },
+    { "size/larger-than-backend", VM ",size=1026M",
+      "'size' cannot exceed the memory backend size (1026 MiB > 1024 MiB)" },
     { "size/not-multiple-of-block", VM ",size=1M",
-      "'size' must be a multiple of the block size" },
+      "'size' must be a multiple of the block size (1 MiB is no multiple of"
+      " 2 MiB)" },
+    { "size/bytes", VM ",size=4097",
+      "'size' must be a multiple of the block size (4097 bytes is no multiple"
+      " of 2097152 bytes)" },
+    { "size/overflow", VM ",size=8E",
+      "'size' is negative or too large; it must be from 0 to the memory"
+      " backend size (1 GiB)" },
     { "size/differs-from-requested-size", VM ",requested-size=128M,size=256M",
-      SIZES_DIFFER("0x10000000", "0x8000000") },
+      SIZES_DIFFER("256 MiB", "128 MiB") },
     { "requested-size/differs-from-size", VM ",size=256M,requested-size=128M",
-      SIZES_DIFFER("0x10000000", "0x8000000") },
+      SIZES_DIFFER("256 MiB", "128 MiB") },
     { "requested-size/zero-differs-from-size", VM ",size=256M,requested-size=0",
-      SIZES_DIFFER("0x10000000", "0x0") },
+      SIZES_DIFFER("256 MiB", "0 MiB") },
     { "size/zero-differs-from-requested-size", VM ",size=0,requested-size=256M",
-      SIZES_DIFFER("0x0", "0x10000000") },
+      SIZES_DIFFER("0 MiB", "256 MiB") },
     { "size/negative", VM ",size=-1", "Parameter 'size' expects size" },
     { "block-size/no-power-of-two", VM ",block-size=3M",
-      "'block-size' (0x300000) must be a power of two and at least 0x100000" },
+      "'block-size' (3 MiB) must be a power of two and at least 1 MiB" },
     { "block-size/below-minimum", VM ",block-size=512K",
-      "'block-size' (0x80000) must be a power of two and at least 0x100000" },
+      "'block-size' (512 KiB) must be a power of two and at least 1024 KiB" },
     { "block-size/zero", VM ",block-size=0",
-      "'block-size' (0x0) must be a power of two and at least 0x100000" },
+      "'block-size' (0 MiB) must be a power of two and at least 1 MiB" },
     { "block-size/no-size", VM ",block-size=big",
       "Parameter 'block-size' expects size" },
     { "block-size/smaller-than-page", MEMORY
       " -object memory-backend-memfd,id=mem0,hugetlb=on,hugetlbsize=2M,size=64M,"
       "reserve=off" DEVICE ",block-size=1M",
-      "'block-size' (0x100000) must be at least the page size of the memory"
-      " backend (0x200000)" },
+      "'block-size' (1 MiB) must be at least the page size of the memory"
+      " backend (2 MiB)" },
     { "block-size/larger-than-backend", VM ",block-size=2G",
-      "'memdev': the memory backend size (0x40000000) must be a multiple of"
-      " 'block-size' (0x80000000)" },
+      "'memdev': the memory backend size (1 GiB) must be a multiple of"
+      " 'block-size' (2 GiB)" },
     { "backend/not-multiple-of-block", MEMORY
       " -object memory-backend-ram,id=mem0,size=130M,reserve=off" DEVICE
       ",block-size=4M",
-      "'memdev': the memory backend size (0x8200000) must be a multiple of"
-      " 'block-size' (0x400000)" },
+      "'memdev': the memory backend size (130 MiB) must be a multiple of"
+      " 'block-size' (4 MiB)" },
     { "backend/not-multiple-of-alignment", MEMORY
       " -object memory-backend-ram,id=mem0,size=1025M,reserve=off" DEVICE
       ",block-size=1M",

@@ -7,16 +7,46 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"
+#include "qemu/cutils.h"
 #include "qemu/error-report.h"
+#include "qemu/host-utils.h"
 #include "qemu/units.h"
 #include "hw/boards.h"
 #include "hw/mem/memory-device.h"
 #include "hw/qdev-properties.h"
+#include "monitor/monitor.h"
 #include "system/numa.h"
 #include "system/system.h"
 #include "backend.h"
 #include "properties.h"
 #include "target.h"
+
+/* --- sizes in messages --------------------------------------------------- */
+
+/* Two sizes that stand in one message. */
+typedef struct PropertiesSizes {
+    char first[32];
+    char second[32];
+} PropertiesSizes;
+
+/*
+ * As the user has written them. QMP knows bytes only. On the command line and
+ * in HMP sizes have suffixes: both get the largest unit in which both are whole
+ * numbers, so that they can be compared and nothing is rounded.
+ */
+static PropertiesSizes properties_sizes(uint64_t first, uint64_t second)
+{
+    const uint64_t both = first | second;
+    const int shift = both && !monitor_cur_is_qmp() ? ctz64(both) / 10 * 10 : 0;
+    const char *unit = shift ? "B" : "bytes";
+    PropertiesSizes sizes;
+
+    snprintf(sizes.first, sizeof(sizes.first), "%" PRIu64 " %s%s",
+             first >> shift, iec_binary_prefix(shift), unit);
+    snprintf(sizes.second, sizeof(sizes.second), "%" PRIu64 " %s%s",
+             second >> shift, iec_binary_prefix(shift), unit);
+    return sizes;
+}
 
 /* --- what is known before realize --------------------------------------- */
 
@@ -59,25 +89,27 @@ bool virtio_mem_properties_check_size(const VirtIOMEMGeometry *geo,
                                       const char *name, uint64_t size,
                                       Error **errp)
 {
+    PropertiesSizes sizes;
+
     switch (virtio_mem_geometry_check_size(geo, size)) {
     case VIRTIO_MEM_FAULT_NONE:
         return true;
     case VIRTIO_MEM_FAULT_SIZE_LARGE:
         if (size > INT64_MAX) {
             /* The visitors of QEMU turn -1 into 2^64 - 1. */
+            sizes = properties_sizes(geo->region_size, geo->region_size);
             error_setg(errp, "'%s' is negative or too large; it must be from 0"
-                       " to the memory backend size (0x%" PRIx64 ")", name,
-                       geo->region_size);
+                       " to the memory backend size (%s)", name, sizes.first);
         } else {
-            error_setg(errp, "'%s' cannot exceed the memory backend size (0x%"
-                       PRIx64 " > 0x%" PRIx64 ")", name, size,
-                       geo->region_size);
+            sizes = properties_sizes(size, geo->region_size);
+            error_setg(errp, "'%s' cannot exceed the memory backend size (%s >"
+                       " %s)", name, sizes.first, sizes.second);
         }
         return false;
     default:
-        error_setg(errp, "'%s' must be a multiple of the block size (0x%" PRIx64
-                   " is no multiple of 0x%" PRIx64 ")", name, size,
-                   geo->block_size);
+        sizes = properties_sizes(size, geo->block_size);
+        error_setg(errp, "'%s' must be a multiple of the block size (%s is no"
+                   " multiple of %s)", name, sizes.first, sizes.second);
         return false;
     }
 }
@@ -136,43 +168,47 @@ static bool properties_check_geometry(const VirtIOMEMGeometry *geo,
                                       uint64_t page_size, Error **errp)
 {
     const uint64_t block = geo->block_size;
+    const PropertiesSizes region = properties_sizes(geo->region_size, block);
+    PropertiesSizes sizes;
 
     switch (virtio_mem_geometry_check(geo, page_size)) {
     case VIRTIO_MEM_FAULT_NONE:
         return true;
     case VIRTIO_MEM_FAULT_BLOCK_POWER:
-        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64 ") must"
-                   " be a power of two", block);
+        sizes = properties_sizes(block, block);
+        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' (%s) must be a power"
+                   " of two", sizes.first);
         return false;
     case VIRTIO_MEM_FAULT_BLOCK_SMALL:
-        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64 ") must"
-                   " be at least 0x%" PRIx64, block, VIRTIO_MEM_MIN_BLOCK_SIZE);
+        sizes = properties_sizes(block, VIRTIO_MEM_MIN_BLOCK_SIZE);
+        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' (%s) must be at"
+                   " least %s", sizes.first, sizes.second);
         return false;
     case VIRTIO_MEM_FAULT_BLOCK_PAGE:
-        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64 ") must"
-                   " be at least the page size of the memory backend (0x%"
-                   PRIx64 ")", block, page_size);
+        sizes = properties_sizes(block, page_size);
+        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' (%s) must be at"
+                   " least the page size of the memory backend (%s)",
+                   sizes.first, sizes.second);
         return false;
     case VIRTIO_MEM_FAULT_REGION_EMPTY:
     case VIRTIO_MEM_FAULT_REGION_BLOCKS:
         error_setg(errp, "'" VIRTIO_MEM_MEMDEV_PROP "': the memory backend size"
-                   " (0x%" PRIx64 ") must be a multiple of '"
-                   VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64 ")",
-                   geo->region_size, block);
+                   " (%s) must be a multiple of '" VIRTIO_MEM_BLOCK_SIZE_PROP
+                   "' (%s)", region.first, region.second);
         return false;
     case VIRTIO_MEM_FAULT_REGION_MANY:
         error_setg(errp, "'" VIRTIO_MEM_MEMDEV_PROP "': the memory backend size"
-                   " (0x%" PRIx64 ") must be at most %" PRIu64 " blocks of '"
-                   VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64 ")",
-                   geo->region_size, VIRTIO_MEM_MAX_BLOCKS, block);
+                   " (%s) must be at most %" PRIu64 " blocks of '"
+                   VIRTIO_MEM_BLOCK_SIZE_PROP "' (%s)", region.first,
+                   VIRTIO_MEM_MAX_BLOCKS, region.second);
         return false;
     case VIRTIO_MEM_FAULT_ADDR_ALIGN:
     case VIRTIO_MEM_FAULT_ADDR_WRAP:
     default:
         error_setg(errp, "'" VIRTIO_MEM_ADDR_PROP "' (0x%" PRIx64 ") must be a"
-                   " multiple of '" VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64
-                   ") and leave room for the memory backend (0x%" PRIx64 ")",
-                   geo->addr.gpa, block, geo->region_size);
+                   " multiple of '" VIRTIO_MEM_BLOCK_SIZE_PROP "' (%s) and"
+                   " leave room for the memory backend (%s)", geo->addr.gpa,
+                   region.second, region.first);
         return false;
     }
 }
@@ -227,18 +263,20 @@ static void properties_warn_of_block_size(const VirtIOMEM *vmem)
     const uint64_t usual = virtio_mem_backend_find_block_size(vmem->memdev,
                                                               &guessed);
 
+    const PropertiesSizes sizes = properties_sizes(vmem->block_size, usual);
+
     if (!vmem->block_size && guessed) {
         warn_report("virtio-mem: " VIRTIO_MEM_THP_SIZE_FILE " does not tell the"
                     " size of a huge page, so '" VIRTIO_MEM_BLOCK_SIZE_PROP "'"
-                    " is the usual 0x%" PRIx64 "; set '"
-                    VIRTIO_MEM_BLOCK_SIZE_PROP "', which must be the same on"
-                    " both sides of a migration", usual);
+                    " is the usual %s; set '" VIRTIO_MEM_BLOCK_SIZE_PROP "',"
+                    " which must be the same on both sides of a migration",
+                    sizes.second);
     } else if (vmem->block_size && vmem->block_size < usual) {
-        warn_report("virtio-mem: '" VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64
-                    ") is below the default (0x%" PRIx64 "), the size of a huge"
-                    " page; unplugging one block splits such a page, so leave '"
+        warn_report("virtio-mem: '" VIRTIO_MEM_BLOCK_SIZE_PROP "' (%s) is below"
+                    " the default (%s), the size of a huge page; unplugging one"
+                    " block splits such a page, so leave '"
                     VIRTIO_MEM_BLOCK_SIZE_PROP "' out or make it larger",
-                    vmem->block_size, usual);
+                    sizes.first, sizes.second);
     }
 }
 
@@ -319,12 +357,14 @@ bool virtio_mem_properties_set_size(VirtIOMEM *vmem, const char *name,
 
     if (other && vmem->initial_size != size) {
         const bool is_size = g_str_equal(name, VIRTIO_MEM_SIZE_PROP);
+        const PropertiesSizes sizes =
+            properties_sizes(is_size ? size : vmem->initial_size,
+                             is_size ? vmem->initial_size : size);
 
-        error_setg(errp, "'" VIRTIO_MEM_SIZE_PROP "' (0x%" PRIx64 ") and '"
-                   VIRTIO_MEM_REQUESTED_SIZE_PROP "' (0x%" PRIx64 ") both set"
-                   " the requested size at start, and differ; give one of them",
-                   is_size ? size : vmem->initial_size,
-                   is_size ? vmem->initial_size : size);
+        error_setg(errp, "'" VIRTIO_MEM_SIZE_PROP "' (%s) and '"
+                   VIRTIO_MEM_REQUESTED_SIZE_PROP "' (%s) both set the"
+                   " requested size at start, and differ; give one of them",
+                   sizes.first, sizes.second);
         return false;
     }
     vmem->initial_size = size;
@@ -376,9 +416,11 @@ static void properties_set_block_size(Object *obj, Visitor *v, const char *name,
      * has no message for one that makes no sense.
      */
     if (size < VIRTIO_MEM_MIN_BLOCK_SIZE || !is_power_of_2(size)) {
-        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' (0x%" PRIx64 ") must"
-                   " be a power of two and at least 0x%" PRIx64, size,
-                   VIRTIO_MEM_MIN_BLOCK_SIZE);
+        const PropertiesSizes sizes =
+            properties_sizes(size, VIRTIO_MEM_MIN_BLOCK_SIZE);
+
+        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' (%s) must be a power"
+                   " of two and at least %s", sizes.first, sizes.second);
         return;
     }
     vmem->block_size = size;
