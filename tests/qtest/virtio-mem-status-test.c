@@ -79,7 +79,7 @@ static unsigned count_events(void)
 
 static void assert_monitor_has(const char *text)
 {
-    g_autofree char *answer = qtest_hmp(global_qtest, "info memory-devices");
+    g_autofree char *answer = qtest_hmp(global_qtest, "info memory-devices -v");
 
     g_test_message("%s", answer);
     g_assert_nonnull(strstr(answer, text));
@@ -254,7 +254,7 @@ static void paused(void)
     assert_told("resizing", NULL);
     stop();
     assert_told("paused", NULL);
-    assert_monitor_has("  status: paused, 8 MiB of 16 MiB\r\n");
+    assert_monitor_has("  status: paused\r\n");
     resize(16 * BLOCK);
     assert_status("paused", NULL);
     qtest_system_reset(global_qtest);
@@ -435,7 +435,7 @@ static void counters(void)
     state_of(mem, 0, 1);
     request(mem, 77, 0, 1);
     assert_monitor_has("  size: 10485760\r\n");
-    assert_monitor_has("  status: resizing since 0 s, 10 MiB of 16 MiB");
+    assert_monitor_has("  status: resizing since 0 s\r\n");
     assert_monitor_has("  plug requests: ack 2, nack 1, busy 0, error 1\r\n");
     request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
     plug(mem, 7, 1);
@@ -451,7 +451,9 @@ static void counters(void)
     g_assert_cmpint(qdict_get_int(qdict_get_qdict(info, "requests"),
                                   "unplugged"), ==, 7 * BLOCK);
     qobject_unref(info);
-    assert_monitor_has("  in total: plugged 14 MiB, unplugged 14 MiB, ");
+    assert_monitor_has("  plugged in total: 14680064\r\n"
+                       "  unplugged in total: 14680064\r\n"
+                       "  host-time: ");
     leave(side);
 }
 
@@ -471,8 +473,8 @@ static void rate(void)
     g_assert_cmpint(qdict_get_int(qdict_get_qdict(info, "resize"), "eta"), ==,
                     12);
     qobject_unref(info);
-    assert_monitor_has("  status: resizing since 4 s, 32 MiB of 128 MiB,"
-                       " 8 MiB/s, 12 s left\r\n");
+    assert_monitor_has("  status: resizing since 4 s, 8388608 bytes/s, 12 s"
+                       " left\r\n");
     leave(side);
 }
 
