@@ -14,5 +14,5 @@ SRST
   provides. *size* is the new total: a bare number is in MiB, and the suffixes
   k, M, G and T work. It must be a multiple of the device's block size, from 0
   to the size of its memory backend. The guest plugs or unplugs memory on its
-  own; ``info memory-devices`` shows how far it got.
+  own; ``info memory-devices`` shows the progress.
 ERST
