@@ -38,7 +38,8 @@ FEATURES = (
 MORE = {
     "guest": ("kmod",),
     "tests": ("python3-pytest", "python3-pytest-timeout",
-              "python3-pytest-xdist", "binutils", "tmux"),
+              "python3-pytest-xdist", "python3-sphinx",
+              "python3-sphinx-rtd-theme", "binutils", "tmux"),
     **dict.fromkeys(("fuzz", "fuzz/unit"),      # llvm: names in reports
                     ("clang", "libclang-rt-dev", "llvm")),
     "bench": ("gnuplot-nox", "strace", "valgrind", "binutils"),

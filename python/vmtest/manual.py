@@ -10,22 +10,18 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
-TREE = BUILD / "qemu" / "src"
+from qemu.qmp.legacy import QEMUMonitorProtocol
+
+from driver.paths import BUILD, QEMU_TREE as TREE, ROOT, VMEMCTL as TOOL
+from vmtest.vm import default_binary
+
 MANUAL = ROOT / "docs" / "system" / "devices" / "virtio-mem.rst"
-QEMU = Path(os.environ.get("VM_QEMU") or BUILD / "qemu-system-x86_64")
-VMEMCTL = Path(os.environ.get("VMEMCTL") or BUILD / "vmemctl")
-sys.path.insert(0, str(TREE / "python"))
-try:
-    from qemu.qmp.legacy import QEMUMonitorProtocol  # noqa: E402
-except ImportError:
-    QEMUMonitorProtocol = None  # nothing has been built yet
+QEMU = Path(default_binary())
+VMEMCTL = Path(os.environ.get("VMEMCTL") or TOOL)
 
 TIMEOUT = 30    # seconds; nothing here is meant to come near it
 
