@@ -141,9 +141,8 @@ coverage:
 install: build
 	install -Dm755 -t '$(DESTDIR)$(PREFIX)/bin' build/qemu/obj/qemu-system-x86_64 \
 	    $(wildcard build/unit/tools/vmemctl/vmemctl)
-	install -d '$(DESTDIR)$(PREFIX)/share/qemu'
-	cp -RL build/qemu/obj/qemu-bundle/usr/local/share/qemu/. \
-	    '$(DESTDIR)$(PREFIX)/share/qemu/'
+	cd build/qemu/obj/qemu-bundle/usr/local/share/qemu && find -L . -type f \
+	    -exec install -Dm644 '{}' '$(DESTDIR)$(PREFIX)/share/qemu/{}' ';'
 	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' tools/vmemctl/vmemctl.1
 	install -Dm644 tools/vmemctl/vmemctl.bash \
 	    '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vmemctl'
