@@ -42,6 +42,22 @@ def device(name: str = "vm0", **members) -> dict:
         **{key.replace("_", "-"): value for key, value in members.items()}}}
 
 
+def greeting(monitor: socket.socket) -> dict:
+    """Read what a monitor says first, which may come in several pieces.
+
+    The first line need not be all of it: pretty=on breaks it into several.
+    """
+    text = b""
+    while True:
+        piece = monitor.recv(1000)
+        assert piece, f"the monitor closed the connection after {text!r}"
+        text += piece
+        try:
+            return json.loads(text)
+        except ValueError:
+            pass    # more has to come
+
+
 class Peer:
     """A scripted QMP monitor, which serves one client at a time.
 

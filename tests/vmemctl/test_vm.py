@@ -11,7 +11,7 @@ import time
 import unittest
 
 from support import (CONNECTION, DONE, PAUSED, REFUSED, ROOT, TIME, Clock,
-                     GiB, MiB, run, start)
+                     GiB, MiB, greeting, run, start)
 
 from vmtest.case import GuestCase, device
 from driver import paths
@@ -97,7 +97,7 @@ class Linux(GuestCase):
     def test_another_client_is_connected(self):
         with socket.socket(socket.AF_UNIX) as other:
             other.connect(self.path)
-            self.assertIn(b"QMP", other.recv(1000))
+            self.assertIn("QMP", greeting(other))
             done = run("-s", self.path, "--limit", "1", "list")
             self.assertEqual(done.returncode, CONNECTION)
             self.assertIn("is busy", done.stderr)
