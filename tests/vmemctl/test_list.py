@@ -82,6 +82,7 @@ class CommandLine(PeerCase):
                 (["watch", "vm0", "1G"], "too many words for 'watch'"),
                 (["resize", "vm0"], "a size are missing"),
                 (["resize", "vm0", "1G", "2G"], "one word too many: '2G'"),
+                (["resize", "vm0", "1x"], "'1x' is not a size"),
                 (["list", "--wait"], "only resize takes '--wait'"),
                 (["watch", "--json"], "only list takes '--json'"),
                 (["watch", "--timeout", "1"], "only resize takes '--timeout'"),

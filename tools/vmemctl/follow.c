@@ -11,7 +11,7 @@
 #include "progress.h"
 #include "screen.h"
 #include "signals.h"
-#include "text.h"
+#include "size.h"
 
 #define LOOK_EVERY G_USEC_PER_SEC
 #define STILL_LIMIT (30 * G_USEC_PER_SEC)
@@ -76,7 +76,7 @@ static double seconds_since(int64_t moment)
 
 static int settled(Follower *follower)
 {
-    g_autofree char *size = text_size(follower->progress.target);
+    g_autofree char *size = size_text(follower->progress.target);
 
     end_bar(follower);
     printf("%s: has %s, after %.1f s\n", follower->progress.id, size,
@@ -92,8 +92,8 @@ static int settled(Follower *follower)
 static int unsettled(Follower *follower, const char *why, bool paused)
 {
     const Progress *progress = &follower->progress;
-    g_autofree char *size = text_size(progress->size);
-    g_autofree char *target = text_size(progress->target);
+    g_autofree char *size = size_text(progress->size);
+    g_autofree char *target = size_text(progress->target);
     bool partly = progress_made(progress);
 
     end_bar(follower);
@@ -131,7 +131,7 @@ static int look(Follower *follower, Qmp *qmp, const Options *options,
     show(follower);
     follower->progress.state = NULL;
     if (device->requested != follower->progress.target) {
-        g_autofree char *other = text_size(device->requested);
+        g_autofree char *other = size_text(device->requested);
 
         why = g_strdup_printf("somebody else has requested %s"
                               " meanwhile", other);

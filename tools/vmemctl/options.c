@@ -146,8 +146,9 @@ bool options_parse(Options *options, char **argv, GError **errp)
     }
     options->command = words[0];
     options->id = words[1];
-    options->size = words[2];
-    return options->help || check(options, count, errp);
+    return options->help ||
+           (check(options, count, errp) &&
+            (!words[2] || size_parse(words[2], &options->size, errp)));
 }
 
 void options_help(void)
@@ -156,8 +157,8 @@ void options_help(void)
            "Show and resize the virtio-mem devices of a running VM.\n"
            "\n"
            "  list [--json]         a table of the devices\n"
-           "  resize ID SIZE        ask for SIZE: 40G, +512M, -1G, or 50%%"
-           " of the maximum\n"
+           "  resize ID SIZE        ask for SIZE: 40G, +512M, -1G, or 50%%,"
+           " max\n"
            "    --wait              wait for it, and show how far it is\n"
            "    --timeout S         wait for S seconds at most; otherwise"
            " until nothing\n"

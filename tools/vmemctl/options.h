@@ -10,11 +10,13 @@
 #include <stdbool.h>
 #include <glib.h>
 
+#include "size.h"
+
 typedef struct Options {
     const char *socket;
     const char *command;
     const char *id;         /* NULL: all devices */
-    const char *size;
+    Size size;
     unsigned limit;         /* seconds for each answer */
     unsigned timeout;       /* seconds to wait; 0: while something moves */
     bool json;

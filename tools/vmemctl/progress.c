@@ -8,6 +8,7 @@
 #include <glib.h>
 
 #include "progress.h"
+#include "size.h"
 #include "text.h"
 
 #define SHORTEST_BAR 10
@@ -76,15 +77,15 @@ static char *describe_pace(const Progress *progress)
         return g_strdup_printf(", %s", progress->state ?:
                                "waiting for the guest");
     }
-    rate = text_size(progress->rate);
+    rate = size_text_short(progress->rate);
     time = text_duration(left / progress->rate);
     return g_strdup_printf(", %s/s, %s left", rate, time);
 }
 
 static char *describe(const Progress *progress)
 {
-    g_autofree char *size = text_size(progress->size);
-    g_autofree char *target = text_size(progress->target);
+    g_autofree char *size = size_text_short(progress->size);
+    g_autofree char *target = size_text(progress->target);
     g_autofree char *pace = describe_pace(progress);
 
     return g_strdup_printf("%u%%, %s %s %s%s", progress_percent(progress),

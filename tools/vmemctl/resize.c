@@ -9,7 +9,6 @@
 #include "commands.h"
 #include "error.h"
 #include "size.h"
-#include "text.h"
 
 int command_resize(Qmp *qmp, const Options *options, GError **errp)
 {
@@ -26,13 +25,13 @@ int command_resize(Qmp *qmp, const Options *options, GError **errp)
         .max = device->max,
         .block = device->block,
     };
-    if (!size_target(options->size, &limits, &target, errp) ||
+    if (!size_resolve(&options->size, &limits, &target, errp) ||
         !device_resize(qmp, options->id, target, errp)) {
         return EXIT_REFUSED;
     }
     if (!options->wait) {
-        g_autofree char *asked = text_size(target);
-        g_autofree char *size = text_size(device->size);
+        g_autofree char *asked = size_text(target);
+        g_autofree char *size = size_text(device->size);
 
         printf("%s: %s requested, has %s\n", options->id, asked, size);
         return EXIT_SETTLED;

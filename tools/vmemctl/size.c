@@ -1,5 +1,5 @@
 /*
- * vmemctl: the SIZE that a user asks for
+ * vmemctl: sizes, as a user writes and reads them
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,35 +9,43 @@
 
 #include "error.h"
 #include "size.h"
-#include "text.h"
 
 typedef unsigned __int128 Wide;
 
-#define WIDE_MAX ((Wide)UINT64_MAX)
 #define FRACTION_DIGITS 18
 
-/* number = whole + fraction / scale */
-typedef struct Decimal {
-    uint64_t whole;
-    uint64_t fraction;
-    uint64_t scale;
-} Decimal;
+static const char unit_letters[] = "BKMGTPE";
 
 static bool bad(GError **errp, const char *text, const char *why)
 {
     g_set_error(errp, VMEMCTL_ERROR, VMEMCTL_REFUSED,
-                "'%s' is no size: %s", text, why);
+                "'%s' is not a size: %s", text, why);
     return false;
 }
 
-static bool no_number(GError **errp, const char *text)
+static bool bad_syntax(GError **errp, const char *text)
 {
-    return bad(errp, text, "it takes a number of bytes, or a number with one"
-               " of the suffixes K, M, G, T, P, E, like 40G or 1.5G");
+    return bad(errp, text, "use 40G, 1.5GiB, +512M, -1G, 50%, +5% or max");
 }
 
-/* The digits after the point. */
-static bool parse_fraction(const char **at, Decimal *number)
+/* Digits; false if their value does not fit. */
+static bool parse_digits(const char **at, unsigned base, uint64_t *value)
+{
+    Wide wide = 0;
+
+    for (; base == 16 ? g_ascii_isxdigit(**at) : g_ascii_isdigit(**at);
+         (*at)++) {
+        wide = wide * base + g_ascii_xdigit_value(**at);
+        if (wide > UINT64_MAX) {
+            return false;
+        }
+    }
+    *value = wide;
+    return true;
+}
+
+/* The digits after the point; false if there are too many. */
+static bool parse_fraction(const char **at, SizeNumber *number)
 {
     unsigned digits = 0;
 
@@ -53,193 +61,188 @@ static bool parse_fraction(const char **at, Decimal *number)
     return true;
 }
 
-/* A decimal number at the start of @text; @end is what follows. */
-static bool parse_decimal(const char *text, const char **end, Decimal *number,
-                          GError **errp)
+/* What may follow a decimal number. */
+static bool parse_unit(const char *at, Size *size)
 {
-    const char *at = text;
-    Wide whole = 0;
+    const char *letter;
 
-    *number = (Decimal) { .scale = 1 };
-    for (; g_ascii_isdigit(*at); at++) {
-        whole = whole * 10 + (*at - '0');
-        if (whole > WIDE_MAX) {
-            return bad(errp, text, "it is too large");
-        }
+    if (!*at) {
+        return true;
     }
-    number->whole = whole;
+    at += *at == ' ';
+    if (!strcmp(at, "%")) {
+        size->percent = true;
+        return true;
+    }
+    letter = *at ? strchr(unit_letters, g_ascii_toupper(*at)) : NULL;
+    if (!letter) {
+        return false;
+    }
+    size->shift = 10 * (letter - unit_letters);
+    at++;
+    return !*at || (size->shift && (!g_ascii_strcasecmp(at, "i") ||
+                                    !g_ascii_strcasecmp(at, "iB")));
+}
+
+static bool parse_hex(const char *digits, Size *size, GError **errp)
+{
+    const char *at = digits;
+
+    if (!parse_digits(&at, 16, &size->number.whole)) {
+        return bad(errp, size->text, "it is too large");
+    }
+    if (at == digits || *at) {
+        return bad(errp, size->text, "a hexadecimal number is in bytes, and"
+                   " takes no unit and no fraction");
+    }
+    return true;
+}
+
+static bool parse_decimal(const char *digits, Size *size, GError **errp)
+{
+    const char *at = digits;
+
+    if (!parse_digits(&at, 10, &size->number.whole)) {
+        return bad(errp, size->text, "it is too large");
+    }
     if (*at == '.') {
         at++;
-        if (!parse_fraction(&at, number)) {
-            return bad(errp, text, "it has too many digits");
+        if (!parse_fraction(&at, &size->number)) {
+            return bad(errp, size->text, "it has too many digits");
         }
     }
-    if (at == text || (at == text + 1 && *text == '.')) {
-        return no_number(errp, text);
+    if (at == digits || (at == digits + 1 && *digits == '.') ||
+        !parse_unit(at, size)) {
+        return bad_syntax(errp, size->text);
     }
-    *end = at;
+    if ((Wide)size->number.whole << size->shift > UINT64_MAX) {
+        return bad(errp, size->text, "it is too large");
+    }
+    if (size->percent && (size->number.whole > 100 ||
+                          (size->number.whole == 100 &&
+                           size->number.fraction))) {
+        return bad(errp, size->text, "it is more than 100%");
+    }
     return true;
 }
 
-/* number * factor / divisor, which has to be a whole number */
-static bool scaled(const Decimal *number, uint64_t factor, unsigned divisor,
-                   uint64_t *result)
+bool size_parse(const char *text, Size *size, GError **errp)
+{
+    const char *at = text;
+
+    *size = (Size) { .text = text, .number = { .scale = 1 } };
+    if (!g_ascii_strcasecmp(text, "max")) {
+        size->percent = true;
+        size->number.whole = 100;
+        return true;
+    }
+    if (*at == '+' || *at == '-') {
+        size->sign = *at++;
+    }
+    return g_str_has_prefix(at, "0x") || g_str_has_prefix(at, "0X") ?
+           parse_hex(at + 2, size, errp) : parse_decimal(at, size, errp);
+}
+
+/*
+ * number * factor / divisor, without its fraction; returns whether there is
+ * none. No product overflows: a fraction is less than 10^18.
+ */
+static bool multiply(const SizeNumber *number, uint64_t factor,
+                     unsigned divisor, Wide *result)
 {
     Wide fraction = (Wide)number->fraction * factor;
-    Wide product = (Wide)number->whole * factor;
+    Wide product = (Wide)number->whole * factor + fraction / number->scale;
 
-    if (fraction % number->scale) {
-        return false;
-    }
-    product += fraction / number->scale;
-    if (product % divisor || product / divisor > WIDE_MAX) {
-        return false;
-    }
     *result = product / divisor;
-    return true;
+    return fraction % number->scale == 0 && product % divisor == 0;
 }
 
-static bool parse_hex(const char *text, uint64_t *size, GError **errp)
+/* The sizes next to what is not a multiple of the block size. */
+static bool not_a_multiple(const Size *size, uint64_t below,
+                           const SizeLimits *limits, GError **errp)
 {
-    const char *at;
-    Wide value = 0;
-
-    for (at = text + 2; g_ascii_isxdigit(*at); at++) {
-        value = value * 16 + g_ascii_xdigit_value(*at);
-        if (value > WIDE_MAX) {
-            return bad(errp, text, "it is too large");
-        }
-    }
-    if (at == text + 2 || *at) {
-        return bad(errp, text, "a hexadecimal number is in bytes, without"
-                   " suffix or fraction");
-    }
-    *size = value;
-    return true;
-}
-
-bool size_parse(const char *text, uint64_t *size, GError **errp)
-{
-    static const char suffixes[] = "BKMGTPE";
-    const char *end, *suffix;
-    Decimal number;
-    unsigned shift = 0;
-
-    if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
-        return parse_hex(text, size, errp);
-    }
-    if (!parse_decimal(text, &end, &number, errp)) {
-        return false;
-    }
-    if (*end) {
-        suffix = strchr(suffixes, g_ascii_toupper(*end));
-        if (!suffix || end[1]) {
-            return no_number(errp, text);
-        }
-        shift = 10 * (suffix - suffixes);
-    }
-    if ((Wide)number.whole << shift > WIDE_MAX) {
-        return bad(errp, text, "it is too large");
-    }
-    if (!scaled(&number, (uint64_t)1 << shift, 1, size)) {
-        return bad(errp, text, "it is no whole number of bytes");
-    }
-    return true;
-}
-
-/* The sizes that the user may have meant. */
-static bool no_multiple(const char *text, const char *size_text,
-                        uint64_t below, const SizeLimits *limits,
-                        GError **errp)
-{
-    g_autofree char *block = text_size(limits->block);
-    uint64_t above = below + limits->block;
-    bool in_range = above > below && above <= limits->max;
-    g_autofree char *bytes = in_range ?
-        g_strdup_printf(" and %" PRIu64, above) : g_strdup("");
+    g_autofree char *block = size_text(limits->block);
+    g_autofree char *first = size_text(below);
+    g_autofree char *second = size_text(below + limits->block);
 
     g_set_error(errp, VMEMCTL_ERROR, VMEMCTL_REFUSED,
-                "'%s' (%s) is no multiple of the block size, %s: the nearest,"
-                " in bytes: %" PRIu64 "%s", text, size_text, block,
-                MIN(below, limits->max), bytes);
+                "'%s' does not give a multiple of the block size, %s: the"
+                " nearest %s %s%s%s", size->text, block,
+                limits->max - below < limits->block ? "size is" : "sizes are",
+                first, limits->max - below < limits->block ? "" : " and ",
+                limits->max - below < limits->block ? "" : second);
     return false;
 }
 
-static bool check(const char *text, uint64_t size, const SizeLimits *limits,
+bool size_resolve(const Size *size, const SizeLimits *limits, uint64_t *bytes,
                   GError **errp)
 {
-    if (size > limits->max) {
-        g_autofree char *asked = text_size(size);
-        g_autofree char *max = text_size(limits->max);
+    Wide value;
+    bool exact = multiply(&size->number, size->percent ? limits->max :
+                          (uint64_t)1 << size->shift,
+                          size->percent ? 100 : 1, &value);
 
-        g_set_error(errp, VMEMCTL_ERROR, VMEMCTL_REFUSED,
-                    "'%s' (%s) is more than the device's maximum, %s", text,
-                    asked, max);
+    if (size->sign == '-') {
+        value += !exact;    /* so that the difference is rounded down */
+        if (value > limits->requested) {
+            g_autofree char *requested = size_text(limits->requested);
+
+            g_set_error(errp, VMEMCTL_ERROR, VMEMCTL_REFUSED, "'%s' is more"
+                        " than the requested size, %s", size->text, requested);
+            return false;
+        }
+        value = limits->requested - value;
+    } else if (size->sign == '+') {
+        value += limits->requested;
+    }
+    if (value > limits->max || (value == limits->max && !exact)) {
+        g_autofree char *max = size_text(limits->max);
+
+        g_set_error(errp, VMEMCTL_ERROR, VMEMCTL_REFUSED, "'%s' exceeds the"
+                    " device's maximum, %s", size->text, max);
         return false;
     }
-    if (size % limits->block) {
-        g_autofree char *bytes = g_strdup_printf("%" PRIu64 " bytes", size);
-
-        return no_multiple(text, bytes, size - size % limits->block, limits,
-                           errp);
+    if (!exact || value % limits->block) {
+        return not_a_multiple(size, value - value % limits->block, limits,
+                              errp);
     }
+    *bytes = value;
     return true;
 }
 
-static bool percentage(const char *text, const SizeLimits *limits,
-                       uint64_t *size, GError **errp)
+/* With at most two decimals, which are cut off after that. */
+static char *in_unit(uint64_t bytes, unsigned unit)
 {
-    const char *end;
-    Decimal number;
+    Wide hundredths = ((Wide)bytes * 100) >> (10 * unit);
+    unsigned rest = hundredths % 100;
+    g_autofree char *decimals = !rest ? g_strdup("") : rest % 10 ?
+        g_strdup_printf(".%02u", rest) : g_strdup_printf(".%u", rest / 10);
 
-    if (!parse_decimal(text, &end, &number, errp)) {
-        return false;
-    }
-    if (end[0] != '%' || end[1]) {
-        return no_number(errp, text);
-    }
-    if (number.whole > 100 || (number.whole == 100 && number.fraction)) {
-        return bad(errp, text, "it is more than the whole");
-    }
-    if (!scaled(&number, limits->max, 100, size)) {
-        long double share = (number.whole + (long double)number.fraction /
-                             number.scale) / 100 * limits->max;
-        uint64_t below = share;
-
-        return no_multiple(text, "of the maximum", below -
-                           below % limits->block, limits, errp);
-    }
-    return check(text, *size, limits, errp);
+    return g_strdup_printf("%" PRIu64 "%s %c%s", (uint64_t)(hundredths / 100),
+                           decimals, unit_letters[unit], unit ? "iB" : "");
 }
 
-bool size_target(const char *text, const SizeLimits *limits, uint64_t *size,
-                 GError **errp)
+static unsigned largest_unit(uint64_t bytes)
 {
-    char sign = *text;
-    uint64_t change;
+    unsigned unit = 0;
 
-    if (strchr(text, '%')) {
-        return percentage(text, limits, size, errp);
+    while (unit + 1 < strlen(unit_letters) && bytes >> (10 * (unit + 1))) {
+        unit++;
     }
-    if (sign != '+' && sign != '-') {
-        return size_parse(text, size, errp) &&
-               check(text, *size, limits, errp);
-    }
-    if (!size_parse(text + 1, &change, errp)) {
-        return false;
-    }
-    if (sign == '-' && change > limits->requested) {
-        g_autofree char *requested = text_size(limits->requested);
+    return unit;
+}
 
-        g_set_error(errp, VMEMCTL_ERROR, VMEMCTL_REFUSED,
-                    "'%s' is more than what is requested now, %s", text,
-                    requested);
-        return false;
+char *size_text(uint64_t bytes)
+{
+    unsigned unit = largest_unit(bytes);
+
+    while (((Wide)bytes * 100) % ((Wide)1 << (10 * unit))) {
+        unit--;
     }
-    if (sign == '+' && change > UINT64_MAX - limits->requested) {
-        return bad(errp, text, "it is too large");
-    }
-    *size = sign == '+' ? limits->requested + change :
-            limits->requested - change;
-    return check(text, *size, limits, errp);
+    return in_unit(bytes, unit);
+}
+
+char *size_text_short(uint64_t bytes)
+{
+    return in_unit(bytes, largest_unit(bytes));
 }

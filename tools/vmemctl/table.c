@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "device.h"
+#include "size.h"
 #include "table.h"
-#include "text.h"
 
 #define COLUMNS 7
 
@@ -37,10 +37,10 @@ static Row *row_of(const Device *device)
 
     row[0] = g_strdup(device->id ?: "-");
     row[1] = g_strdup_printf("%" PRId64, device->node);
-    row[2] = text_size(device->size);
-    row[3] = text_size(device->requested);
-    row[4] = text_size(device->max);
-    row[5] = text_size(device->block);
+    row[2] = size_text(device->size);
+    row[3] = size_text(device->requested);
+    row[4] = size_text(device->max);
+    row[5] = size_text(device->block);
     row[6] = device_state(device);
     return row;
 }

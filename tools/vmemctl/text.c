@@ -1,5 +1,5 @@
 /*
- * vmemctl: sizes and times in words
+ * vmemctl: times and quotations in words
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,30 +14,6 @@
 #define LONGEST_QUOTE 60
 
 G_DEFINE_QUARK(vmemctl-error-quark, vmemctl_error)
-
-char *text_size(uint64_t bytes)
-{
-    static const char *const units[] = {
-        "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"
-    };
-    unsigned unit = 0, hundredths;
-    uint64_t whole, rest;
-
-    while (unit + 1 < G_N_ELEMENTS(units) && bytes >> (10 * (unit + 1))) {
-        unit++;
-    }
-    whole = bytes >> (10 * unit);
-    rest = bytes - (whole << (10 * unit));
-    /* Without its lowest bits: the hundredfold of a whole one may overflow. */
-    hundredths = unit ? ((rest >> (10 * (unit - 1))) * 100) >> 10 : 0;
-    if (hundredths == 0) {
-        return g_strdup_printf("%" PRIu64 " %s", whole, units[unit]);
-    }
-    return g_strdup_printf(hundredths % 10 ? "%" PRIu64 ".%02u %s" :
-                           "%" PRIu64 ".%u %s", whole,
-                           hundredths % 10 ? hundredths : hundredths / 10,
-                           units[unit]);
-}
 
 char *text_duration(double seconds)
 {
