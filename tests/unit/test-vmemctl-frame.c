@@ -7,7 +7,7 @@
 #include <string.h>
 #include <glib.h>
 
-#include "frame.h"
+#include "qmp.h"
 
 static void test_whole(void)
 {
@@ -22,9 +22,9 @@ static void test_whole(void)
         size_t len, full = strlen(whole[i]);
 
         g_test_message("%s", whole[i]);
-        g_assert_cmpint(frame_length(two, strlen(two)), ==, full);
+        g_assert_cmpint(qmp_frame_length(two, strlen(two)), ==, full);
         for (len = 0; len < full; len++) {
-            g_assert_cmpint(frame_length(two, len), ==, 0);
+            g_assert_cmpint(qmp_frame_length(two, len), ==, 0);
         }
     }
 }
@@ -38,10 +38,10 @@ static void test_none(void)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(none); i++) {
-        g_assert_cmpint(frame_length(none[i], strlen(none[i])), ==, -1);
+        g_assert_cmpint(qmp_frame_length(none[i], strlen(none[i])), ==, -1);
     }
-    g_assert_cmpint(frame_length(deep, 100), ==, -1);
-    g_assert_cmpint(frame_length(deep, 60), ==, 0);
+    g_assert_cmpint(qmp_frame_length(deep, 100), ==, -1);
+    g_assert_cmpint(qmp_frame_length(deep, 60), ==, 0);
 }
 
 int main(int argc, char **argv)

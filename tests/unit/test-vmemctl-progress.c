@@ -8,7 +8,6 @@
 #include <glib.h>
 
 #include "progress.h"
-#include "text.h"
 
 #define MiB ((uint64_t)1 << 20)
 #define GiB ((uint64_t)1 << 30)
@@ -141,7 +140,7 @@ static void test_duration(void)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *text = text_duration(cases[i].seconds);
+        g_autofree char *text = progress_duration(cases[i].seconds);
 
         g_assert_cmpstr(text, ==, cases[i].text);
     }
@@ -155,6 +154,6 @@ int main(int argc, char **argv)
     g_test_add_func("/vmemctl/progress/bar", test_bar);
     g_test_add_func("/vmemctl/progress/bar-width", test_bar_width);
     g_test_add_func("/vmemctl/progress/pace", test_pace);
-    g_test_add_func("/vmemctl/text/duration", test_duration);
+    g_test_add_func("/vmemctl/progress/duration", test_duration);
     return g_test_run();
 }

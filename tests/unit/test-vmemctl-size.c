@@ -7,9 +7,8 @@
 #include <string.h>
 #include <glib.h>
 
-#include "error.h"
 #include "size.h"
-#include "text.h"
+#include "vmemctl.h"
 
 #define KiB ((uint64_t)1 << 10)
 #define MiB ((uint64_t)1 << 20)
@@ -231,17 +230,6 @@ static void test_text_is_read(void)
     }
 }
 
-static void test_printable(void)
-{
-    g_autofree char *tamed = text_printable("a\033[2Jb\0c\r\n", 10);
-    g_autofree char *much = g_strnfill(100, 'x');
-    g_autofree char *start = text_printable(much, 100);
-
-    g_assert_cmpstr(tamed, ==, "a [2Jb c");
-    g_assert_cmpuint(strlen(start), ==, 63);
-    g_assert_true(g_str_has_suffix(start, "xx..."));
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -254,6 +242,5 @@ int main(int argc, char **argv)
     g_test_add_func("/vmemctl/size/target-unrounded", test_target_unrounded);
     g_test_add_func("/vmemctl/size/text", test_text);
     g_test_add_func("/vmemctl/size/text-is-read", test_text_is_read);
-    g_test_add_func("/vmemctl/text/printable", test_printable);
     return g_test_run();
 }

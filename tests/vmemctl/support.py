@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 VMEMCTL = os.environ.get("VMEMCTL") or str(ROOT / "build" / "vmemctl")
 DONE, CONNECTION, REFUSED, PARTLY, BLOCKED, PAUSED = range(6)
+INTERRUPTED = 130   # ended with Ctrl-C
 MiB = 1024 ** 2
 GiB = 1024 ** 3
 TIME = 60   # no test is meant to come near this

@@ -12,8 +12,8 @@ import threading
 import time
 import unittest
 
-from support import (CONNECTION, DONE, TIME, VMEMCTL, GiB, PeerCase, device,
-                     start)
+from support import (CONNECTION, DONE, INTERRUPTED, TIME, VMEMCTL, GiB,
+                     PeerCase, device, start)
 
 
 class Terminal:
@@ -108,7 +108,7 @@ class Watch(PeerCase):
         terminal.wait_for("\033[H\033[J", 3)
         self.assertIn("vm1", terminal.output)
         terminal.child.send_signal(signal.SIGINT)
-        self.assertEqual(terminal.end(), DONE)
+        self.assertEqual(terminal.end(), INTERRUPTED)
 
     def test_an_event_is_shown_at_once(self):
         terminal = Terminal("-s", self.path, "watch")
@@ -117,7 +117,7 @@ class Watch(PeerCase):
         self.peer.event("MEMORY_DEVICE_SIZE_CHANGE", id="vm0", size=3 * GiB)
         self.assertLess(terminal.wait_for("3 GiB"), 0.5)
         terminal.child.send_signal(signal.SIGINT)
-        self.assertEqual(terminal.end(), DONE)
+        self.assertEqual(terminal.end(), INTERRUPTED)
 
     def test_without_an_event_it_looks_every_second(self):
         terminal = Terminal("-s", self.path, "watch")
@@ -125,7 +125,7 @@ class Watch(PeerCase):
         self.devices = [device(size=3 * GiB)]
         self.assertLess(terminal.wait_for("3 GiB"), 2)
         terminal.child.send_signal(signal.SIGINT)
-        self.assertEqual(terminal.end(), DONE)
+        self.assertEqual(terminal.end(), INTERRUPTED)
 
     def test_into_a_pipe_only_what_is_new(self):
         with start("-s", self.path, "watch", "vm0") as child:
@@ -137,7 +137,8 @@ class Watch(PeerCase):
             self.assertIn("3 GiB", child.stdout.readline())
             child.send_signal(signal.SIGINT)
             rest, said = child.communicate(timeout=TIME)
-        self.assertEqual((child.returncode, rest, said), (DONE, "", ""))
+        self.assertEqual((child.returncode, rest, said),
+                         (INTERRUPTED, "", ""))
 
     def test_it_ends_with_the_vm(self):
         with start("-s", self.path, "watch") as child:
@@ -158,7 +159,7 @@ class Watch(PeerCase):
                 self.assertTrue(line, "it ended")
             child.send_signal(signal.SIGINT)
             said = child.communicate(timeout=TIME)[1]
-        self.assertEqual(child.returncode, DONE)
+        self.assertEqual(child.returncode, INTERRUPTED)
         self.assertIn("trying to connect again", said)
 
 

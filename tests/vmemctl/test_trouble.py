@@ -4,11 +4,13 @@
 Whatever happens, it says so in one line, and soon.
 """
 
+import signal
 import socket
 import time
 import unittest
 
-from support import CONNECTION, DONE, Clock, GiB, Peer, PeerCase, device
+from support import (CONNECTION, DONE, TIME, Clock, GiB, Peer, PeerCase, device,
+                     start)
 
 
 class Absent(PeerCase):
@@ -26,6 +28,14 @@ class Absent(PeerCase):
     def test_a_path_that_is_too_long(self):
         self.path += "x" * 100
         self.check(self.vmemctl("list"), CONNECTION, "too long")
+
+    def test_a_path_that_is_no_socket(self):
+        with open(self.path, "w", encoding="ascii"):
+            pass
+        self.check(self.vmemctl("list"), CONNECTION, self.path,
+                   "it is not a socket")
+        self.path = self.directory
+        self.check(self.vmemctl("list"), CONNECTION, "it is a directory")
 
     def test_nobody_listens_on_a_port(self):
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -53,6 +63,34 @@ class Busy(PeerCase):
             listener.listen(0)
             first.connect(self.path)
             self.check(self.vmemctl("list"), CONNECTION, "is busy")
+
+    def test_a_place_in_the_queue_becomes_free(self):
+        with socket.socket(socket.AF_UNIX) as listener, \
+                socket.socket(socket.AF_UNIX) as first:
+            listener.bind(self.path)
+            listener.listen(0)
+            first.connect(self.path)
+            with start("-s", self.path, "list") as child:
+                time.sleep(0.5)
+                self.assertIsNone(child.poll())
+                listener.accept()[0].close()
+                with listener.accept()[0] as connection:
+                    connection.sendall(b"no monitor")
+                said = child.communicate(timeout=TIME)[1]
+        self.assertIn("it says 'no monitor'", said)
+
+    def test_ctrl_c_ends_the_waiting_for_it(self):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.path)
+            listener.listen(1)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                with self.subTest(number=number), \
+                        start("-s", self.path, "list") as child, \
+                        listener.accept()[0]:
+                    child.send_signal(number)
+                    said = child.communicate(timeout=3)
+                    self.assertEqual((child.returncode, *said),
+                                     (128 + number, "", ""))
 
     def test_it_waits_its_turn(self):
         def late(peer, connection):
@@ -82,24 +120,24 @@ class Strange(PeerCase):
 
     def test_a_human_monitor(self):
         self.check_said(b"QEMU 10.0.2 monitor - type 'help'\r\n(qemu) ",
-                        "no QMP monitor", "'QEMU 10.0.2 monitor")
+                        "is not a QMP monitor", "'QEMU 10.0.2 monitor")
 
     def test_control_characters_do_not_reach_the_terminal(self):
-        self.check_said(b"\x1b[2J\x07evil", "no QMP monitor: it says",
-                        "' [2J evil'")
+        self.check_said(b"\x1b[2J\x07evil", "is not a QMP monitor: it says",
+                        r"'\033[2J\007evil'")
 
     def test_json_that_is_no_greeting(self):
-        self.check_said(b'{"hello": 1}\n', "it does not greet")
+        self.check_said(b'{"hello": 1}\n', "it sends no greeting")
 
     def test_something_like_json(self):
-        self.check_said(b'{"QMP": }\n', "no QMP monitor")
+        self.check_said(b'{"QMP": }\n', "is not a QMP monitor")
 
     def test_a_message_without_end(self):
-        self.check_said(b'{"QMP": "' + b"x" * 2_000_000, "no QMP monitor",
+        self.check_said(b'{"QMP": "' + b"x" * 2_000_000, "is not a QMP monitor",
                         '{"QMP": "xxx')
 
     def test_nesting_without_end(self):
-        self.check_said(b'{"QMP": ' + b"[" * 100_000, "no QMP monitor")
+        self.check_said(b'{"QMP": ' + b"[" * 100_000, "is not a QMP monitor")
 
     def test_it_hangs_up_at_once(self):
         self.script(lambda peer, connection: None)

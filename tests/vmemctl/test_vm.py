@@ -10,8 +10,8 @@ import tempfile
 import time
 import unittest
 
-from support import (CONNECTION, DONE, PAUSED, REFUSED, ROOT, TIME, Clock,
-                     GiB, MiB, greeting, run, start)
+from support import (CONNECTION, DONE, INTERRUPTED, PAUSED, REFUSED, ROOT,
+                     TIME, Clock, GiB, MiB, greeting, run, start)
 
 from vmtest.case import GuestCase, device
 from driver import paths
@@ -92,7 +92,7 @@ class Linux(GuestCase):
                 self.assertTrue(line, "it ended")
             child.send_signal(signal.SIGINT)
             said = child.communicate(timeout=TIME)
-        self.assertEqual(child.returncode, DONE, said)
+        self.assertEqual(child.returncode, INTERRUPTED, said)
 
     def test_another_client_is_connected(self):
         with socket.socket(socket.AF_UNIX) as other:

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "device.h"
-#include "error.h"
+#include "vmemctl.h"
 
 static void device_free(void *opaque)
 {
@@ -26,14 +26,6 @@ static JsonObject *object_in(JsonObject *object, const char *name)
 
     return node && JSON_NODE_HOLDS_OBJECT(node) ?
            json_node_get_object(node) : NULL;
-}
-
-static const char *string_in(JsonObject *object, const char *name)
-{
-    JsonNode *node = json_object_get_member(object, name);
-
-    return node && JSON_NODE_HOLDS_VALUE(node) ?
-           json_node_get_string(node) : NULL;
 }
 
 static bool number_in(JsonObject *object, const char *name, int64_t *value)
@@ -73,10 +65,10 @@ static Device *device_parse(JsonObject *data)
         device_free(device);
         return NULL;
     }
-    device->id = g_strdup(string_in(data, "id"));
+    device->id = g_strdup(qmp_string_in(data, "id"));
     if (resize) {
-        device->status = g_strdup(string_in(resize, "status"));
-        device->reason = g_strdup(string_in(resize, "reason"));
+        device->status = g_strdup(qmp_string_in(resize, "status"));
+        device->reason = g_strdup(qmp_string_in(resize, "reason"));
     }
     device->data = json_object_ref(data);
     return device;
@@ -93,7 +85,7 @@ static bool add_item(GPtrArray *devices, JsonNode *item)
         return false;
     }
     object = json_node_get_object(item);
-    type = string_in(object, "type");
+    type = qmp_string_in(object, "type");
     if (!type || strcmp(type, "virtio-mem")) {
         return type != NULL;
     }
@@ -235,7 +227,7 @@ static char *vm_state(Qmp *qmp)
     if (!answer || !JSON_NODE_HOLDS_OBJECT(answer)) {
         return NULL;
     }
-    status = string_in(json_node_get_object(answer), "status");
+    status = qmp_string_in(json_node_get_object(answer), "status");
     return !status || !strcmp(status, "running") ? NULL :
            !strcmp(status, "postmigrate") ?
            g_strdup("the VM has been migrated away") :

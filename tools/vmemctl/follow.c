@@ -6,11 +6,9 @@
 
 #include <stdio.h>
 
-#include "commands.h"
-#include "error.h"
 #include "progress.h"
 #include "screen.h"
-#include "signals.h"
+#include "vmemctl.h"
 #include "size.h"
 
 #define LOOK_EVERY G_USEC_PER_SEC
@@ -175,11 +173,12 @@ int follow(Qmp *qmp, const Options *options, uint64_t start, uint64_t target,
     do {
         status = look(&follower, qmp, options, &error);
         if (status < 0 && !qmp_wait(qmp, next_look(&follower, options),
-                                    &error) && error->code == VMEMCTL_LOST) {
+                                    &error) &&
+            g_error_matches(error, VMEMCTL_ERROR, VMEMCTL_LOST)) {
             g_clear_error(&error);      /* the next look finds it lost, too */
         }
-    } while (status < 0 && !error && !signals_interrupted());
-    if (signals_interrupted() && (status < 0 || error)) {
+    } while (status < 0 && !error && !interrupted());
+    if (interrupted() && (status < 0 || error)) {
         return unsettled(&follower, "you ended the waiting; the resize"
                          " goes on", false);
     }

@@ -6,8 +6,7 @@
 
 #include <stdio.h>
 
-#include "commands.h"
-#include "error.h"
+#include "vmemctl.h"
 #include "table.h"
 
 /* All that QEMU says of the devices, as a JSON array. */

@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "error.h"
-#include "options.h"
+#include "vmemctl.h"
 #include "qmp.h"
 
 #define MOST_WORDS 3
@@ -132,7 +131,7 @@ bool options_parse(Options *options, char **argv, GError **errp)
     const char *words[MOST_WORDS] = { NULL };
     unsigned count = 0;
 
-    *options = (Options) { .limit = QMP_LIMIT };
+    *options = (Options) { .limit = REPLY_TIMEOUT };
     for (argv++; *argv; argv++) {
         if (is_option(*argv)) {
             if (!parse_option(options, &argv, errp)) {
@@ -173,5 +172,5 @@ void options_help(void)
            "  -h, --help            this text\n"
            "\n"
            "Exit status: 0 done, 1 no connection, 2 refused, 3 partly done,"
-           " 4 no progress.\n", QMP_LIMIT);
+           " 4 no progress.\n", REPLY_TIMEOUT);
 }

@@ -4,12 +4,12 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
+#include <inttypes.h>
 #include <string.h>
 #include <glib.h>
 
 #include "progress.h"
 #include "size.h"
-#include "text.h"
 
 #define SHORTEST_BAR 10
 #define LONGEST_BAR 40
@@ -64,6 +64,18 @@ bool progress_made(const Progress *progress)
            distance(progress->start, progress->target);
 }
 
+char *progress_duration(double seconds)
+{
+    uint64_t whole = MIN(seconds, 359999) + 0.5;
+
+    if (whole < 3600) {
+        return g_strdup_printf("%" PRIu64 ":%02" PRIu64, whole / 60,
+                               whole % 60);
+    }
+    return g_strdup_printf("%" PRIu64 ":%02" PRIu64 ":%02" PRIu64,
+                           whole / 3600, whole / 60 % 60, whole % 60);
+}
+
 static char *describe_pace(const Progress *progress)
 {
     uint64_t left = distance(progress->size, progress->target);
@@ -78,7 +90,7 @@ static char *describe_pace(const Progress *progress)
                                "waiting for the guest");
     }
     rate = size_text_short(progress->rate);
-    time = text_duration(left / progress->rate);
+    time = progress_duration(left / progress->rate);
     return g_strdup_printf(", %s/s, %s left", rate, time);
 }
 

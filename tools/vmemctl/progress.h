@@ -44,6 +44,9 @@ unsigned progress_percent(const Progress *progress);
 /* Whether any of the way is gone. */
 bool progress_made(const Progress *progress);
 
+/* "0:07", "12:34", "1:02:03" */
+char *progress_duration(double seconds);
+
 /* One line of text. */
 char *progress_line(const Progress *progress);
 

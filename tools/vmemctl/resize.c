@@ -6,8 +6,7 @@
 
 #include <stdio.h>
 
-#include "commands.h"
-#include "error.h"
+#include "vmemctl.h"
 #include "size.h"
 
 int command_resize(Qmp *qmp, const Options *options, GError **errp)

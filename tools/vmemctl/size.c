@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "error.h"
+#include "vmemctl.h"
 #include "size.h"
 
 typedef unsigned __int128 Wide;

@@ -7,10 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "commands.h"
-#include "error.h"
 #include "screen.h"
-#include "signals.h"
+#include "vmemctl.h"
 #include "table.h"
 
 GPtrArray *devices_query_again(Qmp *qmp, GError **errp)
@@ -48,7 +46,7 @@ int command_watch(Qmp *qmp, const Options *options, GError **errp)
     g_autofree char *shown = NULL;
     g_autoptr(GError) error = NULL;
 
-    while (!signals_interrupted()) {
+    while (!interrupted()) {
         g_autoptr(GPtrArray) devices = devices_query_again(qmp, &error);
         g_autofree char *table = NULL;
 
@@ -59,15 +57,15 @@ int command_watch(Qmp *qmp, const Options *options, GError **errp)
         table = table_format(devices, options->id);
         show(table, &shown);
         if (!qmp_wait(qmp, g_get_monotonic_time() + G_USEC_PER_SEC, &error) &&
-            error->code == VMEMCTL_LOST) {
+            g_error_matches(error, VMEMCTL_ERROR, VMEMCTL_LOST)) {
             g_clear_error(&error);      /* the next query finds it lost, too */
         }
         if (error) {
             break;
         }
     }
-    if (error && error->code != VMEMCTL_INTERRUPTED) {
+    if (error) {
         g_propagate_error(errp, g_steal_pointer(&error));
     }
-    return EXIT_SETTLED;
+    return EXIT_CONNECTION;
 }
