@@ -28,10 +28,12 @@ def start(*words: str, **options) -> subprocess.Popen:
                             stderr=subprocess.PIPE, **options)
 
 
-def run(*words: str) -> subprocess.CompletedProcess:
+def run(*words: str, **options) -> subprocess.CompletedProcess:
     """Run vmemctl to its end."""
     return subprocess.run([VMEMCTL, *map(str, words)], text=True, check=False,
-                          capture_output=True, timeout=TIME)
+                          timeout=TIME, **{"stdout": subprocess.PIPE,
+                                           "stderr": subprocess.PIPE,
+                                           **options})
 
 
 def device(name: str = "vm0", **members) -> dict:

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""vmemctl list, and the command line, with a scripted monitor."""
+"""vmemctl list, and the completion of bash, with a scripted monitor."""
 
 import json
-import re
 import socket
 import subprocess
 import threading
 import unittest
 
-from support import (DONE, REFUSED, ROOT, VMEMCTL, GiB, MiB, PeerCase, device,
-                     run)
+from support import DONE, ROOT, VMEMCTL, GiB, MiB, PeerCase, device, run
 
 TOOL = ROOT / "tools" / "vmemctl"
 
@@ -69,54 +67,6 @@ class List(PeerCase):
             threading.Thread(target=serve, daemon=True).start()
             done = run("-s", f"127.0.0.1:{listener.getsockname()[1]}", "list")
         self.check(done, DONE, "vm0")
-
-
-class CommandLine(PeerCase):
-    """What is refused before anybody is asked, and what is written of it."""
-
-    def test_usage(self):
-        peer = self.script(query_memory_devices=[device()])
-        for words, text in (
-                ([], "a command is missing"), (["lst"], "no command 'lst'"),
-                (["list", "vm0"], "too many words for 'list'"),
-                (["watch", "vm0", "1G"], "too many words for 'watch'"),
-                (["resize", "vm0"], "a size are missing"),
-                (["resize", "vm0", "1G", "2G"], "one word too many: '2G'"),
-                (["resize", "vm0", "1x"], "'1x' is not a size"),
-                (["list", "--wait"], "only resize takes '--wait'"),
-                (["watch", "--json"], "only list takes '--json'"),
-                (["watch", "--timeout", "1"], "only resize takes '--timeout'"),
-                (["resize", "vm0", "1G", "--timeout", "1"], "without --wait"),
-                (["resize", "vm0", "1G", "--wait", "--timeout", "0"],
-                 "not a number of seconds"),
-                (["list", "--limit", "1s"], "not a number of seconds"),
-                (["list", "--limit"], "a value is missing after '--limit'"),
-                (["list", "--jsn"], "no option '--jsn'"),
-                (["list", "--json=1"], "no option '--json=1'"),
-                (["list", "-x"], "no option '-x'")):
-            with self.subTest(words=words):
-                self.check(run("-s", self.path, *words), REFUSED, text)
-        self.check(run("list"), REFUSED, "-s SOCKET")
-        self.check(run("-s", "", "list"), REFUSED, "no socket after '-s'")
-        self.assertEqual(peer.connections, 0)
-
-    def test_options_can_stand_anywhere(self):
-        self.script(query_memory_devices=[device()])
-        done = run("list", "--json", "--limit=2", f"--socket={self.path}")
-        self.check(done, DONE, '"vm0"')
-
-    def test_help_manual_and_completion_name_every_option_and_command(self):
-        text = run("--help").stdout
-        names = set(re.findall(r"--[a-z]+", text)) | {"list", "resize",
-                                                      "watch"}
-        self.assertGreater(len(names), 8)
-        manual = (TOOL / "vmemctl.1").read_text().replace("\\-", "-")
-        completion = (TOOL / "vmemctl.bash").read_text()
-        for name in names:
-            self.assertIn(name, manual)
-            self.assertIn(name, completion)
-        self.assertEqual(set(re.findall(r"--[a-z]+", manual)),
-                         set(re.findall(r"--[a-z]+", text)))
 
 
 class Completion(PeerCase):

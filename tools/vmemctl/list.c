@@ -25,9 +25,11 @@ static char *json_text(GPtrArray *devices)
     return json_to_string(root, TRUE);
 }
 
-int command_list(Qmp *qmp, const Options *options, GError **errp)
+int command_list(const Options *options, GError **errp)
 {
-    g_autoptr(GPtrArray) devices = devices_query(qmp, errp);
+    g_autoptr(Qmp) qmp = qmp_open(options->socket, options->reply_timeout,
+                                  errp);
+    g_autoptr(GPtrArray) devices = qmp ? devices_query(qmp, errp) : NULL;
     g_autofree char *text = NULL;
 
     if (!devices) {

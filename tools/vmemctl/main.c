@@ -6,7 +6,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 #include <gio/gio.h>
 
@@ -56,18 +55,6 @@ bool interrupted(void)
     return g_cancellable_is_cancelled(g_cancellable_get_current());
 }
 
-static int run(const Options *options, GError **errp)
-{
-    g_autoptr(Qmp) qmp = qmp_open(options->socket, options->limit, errp);
-
-    return !qmp ? EXIT_CONNECTION :
-           !strcmp(options->command, "watch") ?
-           command_watch(qmp, options, errp) :
-           !strcmp(options->command, "resize") ?
-           command_resize(qmp, options, errp) :
-           command_list(qmp, options, errp);
-}
-
 /* Print what went wrong; return what the program ends with. */
 static int report(const GError *error)
 {
@@ -79,23 +66,45 @@ static int report(const GError *error)
            EXIT_REFUSED : EXIT_CONNECTION;
 }
 
+/* Ends as other tools do when nobody reads on; GSocket ignores SIGPIPE. */
+static void keep_sigpipe(void)
+{
+    struct sigaction action;
+
+    sigaction(SIGPIPE, NULL, &action);
+    g_type_class_unref(g_type_class_ref(G_TYPE_SOCKET));
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+/* Returns what the program ends with. */
+static int run(char **argv, GError **errp)
+{
+    g_auto(Options) options;
+
+    if (!options_parse(&options, argv, errp)) {
+        return EXIT_REFUSED;
+    }
+    if (options.text) {
+        fputs(options.text, stdout);
+        return EXIT_SETTLED;
+    }
+    return options.run(&options, errp);
+}
+
 int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    Options options;
-    int status = EXIT_REFUSED;
+    int status, number;
 
-    if (options_parse(&options, argv, &error)) {
-        if (options.help) {
-            options_help();
-            return EXIT_SETTLED;
-        }
-        catch_signals();
-        status = run(&options, &error);
+    catch_signals();
+    keep_sigpipe();
+    status = run(argv, &error);
+    if (!error) {
+        output_flush(&error);
     }
     if (error) {
         status = report(error);
     }
-    return status != EXIT_SETTLED && g_atomic_int_get(&interrupted_by) ?
-           128 + g_atomic_int_get(&interrupted_by) : status;
+    number = g_atomic_int_get(&interrupted_by);
+    return status != EXIT_SETTLED && number ? 128 + number : status;
 }

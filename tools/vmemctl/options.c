@@ -4,173 +4,340 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include <stdio.h>
 #include <string.h>
 
 #include "vmemctl.h"
-#include "qmp.h"
 
-#define MOST_WORDS 3
+#define HIDDEN_MINUS '\001'
 
-static bool usage(GError **errp, const char *what, const char *about)
+typedef struct Command {
+    const char *name;
+    const char *words;
+    const char *summary;
+    unsigned least, most;   /* words after the name */
+    CommandRun *run;
+    const char *description;
+} Command;
+
+static const Command commands[] = {
+    {
+        .name = "list", .words = "list", .run = command_list,
+        .summary = "Show the devices of the VM.",
+        .description = "With --json, print an array with an object for each"
+                       " device.",
+    }, {
+        .name = "resize", .words = "resize ID SIZE", .run = command_resize,
+        .summary = "Request another size for the device ID.",
+        .least = 2, .most = 2,
+        .description = "SIZE is one of\n"
+                       "  40G, 1.5GiB, 0x40000000  this size\n"
+                       "  max                      the device's maximum\n"
+                       "  50%                      a percentage of it\n"
+                       "  +512M, -1G, +5%          more or less than the"
+                       " requested size\n"
+                       "\n"
+                       "Exit status: 0 done, 1 no connection, 2 refused,"
+                       " 3 partly done,\n"
+                       "4 blocked, 5 paused, 130 interrupted.",
+    }, {
+        .name = "watch", .words = "watch [ID]", .run = command_watch,
+        .summary = "Show all devices or one, again and again, until Ctrl-C.",
+        .most = 1,
+        .description = "With --json, print an object for each device that has"
+                       " changed.",
+    },
+};
+
+/* What GOption finds. */
+typedef struct Found {
+    char *socket, *reply_timeout, *timeout;
+    gboolean json, wait, help, version;
+    GStrv words;
+} Found;
+
+static void found_clear(Found *found)
 {
+    g_free(found->socket);
+    g_free(found->reply_timeout);
+    g_free(found->timeout);
+    g_strfreev(found->words);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Found, found_clear)
+
+static const Command *command_of(const Found *found)
+{
+    const char *name = found->words ? found->words[0] : NULL;
+    size_t i;
+
+    for (i = 0; name && i < G_N_ELEMENTS(commands); i++) {
+        if (!strcmp(commands[i].name, name)) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+/* Options for all commands, and those of resize if asked for. */
+static GOptionContext *context_new(Found *found, const char *words,
+                                   bool resize)
+{
+    GOptionContext *context = g_option_context_new(words);
+    const GOptionEntry of_all[] = {
+        { "socket", 's', 0, G_OPTION_ARG_FILENAME, &found->socket,
+          "QMP monitor of the VM: a path, or host:port"
+          " (default: $VMEMCTL_SOCKET)", "SOCKET" },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &found->json,
+          "Print JSON, with sizes in bytes", NULL },
+        { "reply-timeout", 0, 0, G_OPTION_ARG_FILENAME, &found->reply_timeout,
+          "Time that QEMU has for each reply, in seconds (default: "
+          G_STRINGIFY(REPLY_TIMEOUT) ")", "S" },
+        { "limit", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME,
+          &found->reply_timeout, NULL, NULL },
+        { "help", 'h', 0, G_OPTION_ARG_NONE, &found->help,
+          "Show the help of vmemctl, or of a command", NULL },
+        { "version", 'V', 0, G_OPTION_ARG_NONE, &found->version,
+          "Show the version", NULL },
+        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY,
+          &found->words, NULL, NULL },
+        { NULL }
+    };
+    const GOptionEntry of_resize[] = {
+        { "wait", 0, 0, G_OPTION_ARG_NONE, &found->wait,
+          "Wait until the device has the size, and show the progress", NULL },
+        { "timeout", 0, 0, G_OPTION_ARG_FILENAME, &found->timeout,
+          "Wait for S seconds at most (default: until the size has not"
+          " changed for 30 seconds)", "S" },
+        { NULL }
+    };
+
+    /* The help that GOption adds by itself would not notice a full disk. */
+    g_option_context_set_help_enabled(context, FALSE);
+    if (resize) {
+        g_option_context_add_main_entries(context, of_resize, NULL);
+    }
+    g_option_context_add_main_entries(context, of_all, NULL);
+    return context;
+}
+
+static char *help_text(const Command *command)
+{
+    Found unused = { NULL };
+    g_autoptr(GOptionContext) context =
+        context_new(&unused, command ? command->words : "COMMAND",
+                    command && command->run == command_resize);
+    g_autoptr(GString) summary = g_string_new(NULL);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) parts = NULL;
+    size_t i;
+
+    if (command) {
+        g_option_context_set_summary(context, command->summary);
+        g_option_context_set_description(context, command->description);
+    } else {
+        g_string_append(summary, "Show and resize the virtio-mem devices of a"
+                        " running VM.\n\nCommands:");
+        for (i = 0; i < G_N_ELEMENTS(commands); i++) {
+            g_string_append_printf(summary, "\n  %-16s%s", commands[i].words,
+                                   commands[i].summary);
+        }
+        g_option_context_set_summary(context, summary->str);
+        g_option_context_set_description(
+            context, "See 'vmemctl COMMAND --help' for a command, and"
+            " vmemctl(1) for everything.");
+    }
+    /* GLib's only character that is not ASCII; the locale may be C. */
+    text = g_option_context_get_help(context, TRUE, NULL);
+    parts = g_strsplit(text, "…", -1);
+    return g_strjoinv("...", parts);
+}
+
+static bool usage(GError **errp, const Command *command, const char *format,
+                  ...) G_GNUC_PRINTF(3, 4);
+
+static bool usage(GError **errp, const Command *command, const char *format,
+                  ...)
+{
+    g_autofree char *text = NULL;
+    va_list values;
+
+    va_start(values, format);
+    text = g_strdup_vprintf(format, values);
+    va_end(values);
     g_set_error(errp, VMEMCTL_ERROR, VMEMCTL_REFUSED,
-                "%s '%s': vmemctl --help tells more", what, about);
+                "%s; see 'vmemctl %s%s--help'", text,
+                command ? command->name : "", command ? " " : "");
     return false;
 }
 
-/* -1G is a size. */
-static bool is_option(const char *word)
+static bool is_size(const char *word)
 {
-    return word[0] == '-' && word[1] && !g_ascii_isdigit(word[1]) &&
-           word[1] != '.';
+    return *word == '-' && (g_ascii_isdigit(word[1]) || word[1] == '.');
 }
 
-static bool parse_seconds(const char *text, unsigned *seconds, GError **errp)
+/*
+ * The words, as GOption takes them. It does not know -sPATH; it would take
+ * -1G for options, whose minus is hidden until it is done; and it would take
+ * --json=no for --json.
+ */
+static GStrv prepare(char **argv, GError **errp)
+{
+    static const char *const flags[] = {
+        "--json=", "--wait=", "--help=", "--version="
+    };
+    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+    bool options = true;
+    size_t i;
+
+    for (; *argv; argv++) {
+        options = options && strcmp(*argv, "--");
+        for (i = 0; options && i < G_N_ELEMENTS(flags); i++) {
+            if (g_str_has_prefix(*argv, flags[i])) {
+                usage(errp, NULL, "'%s': this option takes no value", *argv);
+                return NULL;
+            }
+        }
+        if (options && g_str_has_prefix(*argv, "-s") && (*argv)[2]) {
+            g_ptr_array_add(words, g_strdup("-s"));
+            g_ptr_array_add(words, g_strdup(*argv + 2));
+        } else {
+            g_ptr_array_add(words, g_strdup(*argv));
+        }
+        if (options && is_size(*argv)) {
+            *(char *)words->pdata[words->len - 1] = HIDDEN_MINUS;
+        }
+    }
+    g_ptr_array_add(words, NULL);
+    return (GStrv)g_ptr_array_free(g_steal_pointer(&words), FALSE);
+}
+
+static void show_minus(char *word)
+{
+    if (word && *word == HIDDEN_MINUS) {
+        *word = '-';
+    }
+}
+
+static bool parse(Found *found, char **argv, GError **errp)
+{
+    g_autoptr(GOptionContext) context = context_new(found, NULL, true);
+    g_auto(GStrv) words = prepare(argv, errp);
+    g_autoptr(GError) error = NULL;
+    GStrv word;
+
+    if (!words) {
+        return false;
+    }
+    if (!g_option_context_parse_strv(context, &words, &error)) {
+        return usage(errp, NULL, "%s", error->message);
+    }
+    show_minus(found->socket);
+    show_minus(found->reply_timeout);
+    show_minus(found->timeout);
+    for (word = found->words; word && *word; word++) {
+        show_minus(*word);
+    }
+    return true;
+}
+
+static bool parse_seconds(const char *text, const char *option,
+                          const Command *command, unsigned *seconds,
+                          GError **errp)
 {
     uint64_t value;
 
+    if (!text) {
+        return true;
+    }
     if (!g_ascii_string_to_unsigned(text, 10, 1, 1000000, &value, NULL)) {
-        return usage(errp, "not a number of seconds, 1 to 1000000:", text);
+        return usage(errp, command, "'%s' is not a number of seconds for %s,"
+                     " 1 to 1000000", text, option);
     }
     *seconds = value;
     return true;
 }
 
-static bool *flag(Options *options, const char *word)
+/* Whether the command has as many words as it takes, and only its options. */
+static bool check(const Found *found, const Command *command, GError **errp)
 {
-    return !strcmp(word, "--json") ? &options->json :
-           !strcmp(word, "--wait") ? &options->wait :
-           !strcmp(word, "--help") || !strcmp(word, "-h") ? &options->help :
-           NULL;
+    unsigned count = found->words ? g_strv_length(found->words) : 0;
+
+    if (!count) {
+        return usage(errp, NULL, "a command is missing");
+    }
+    if (!command) {
+        return usage(errp, NULL, "there is no command '%s'", found->words[0]);
+    }
+    if (count - 1 < command->least) {
+        return usage(errp, command, "resize needs the ID of a device and a"
+                     " SIZE");
+    }
+    if (count - 1 > command->most) {
+        return usage(errp, command, "'%s' is too much for %s",
+                     found->words[command->most + 1], command->name);
+    }
+    if (command->run != command_resize && (found->wait || found->timeout)) {
+        return usage(errp, command, "%s is an option of resize only",
+                     found->wait ? "--wait" : "--timeout");
+    }
+    if (found->json && command->run != command_list) {
+        return usage(errp, command, "--json is an option of list only");
+    }
+    if (found->timeout && !found->wait) {
+        return usage(errp, command, "--timeout needs --wait");
+    }
+    return true;
 }
 
-/* An option that takes a value. */
-static bool set_value(Options *options, const char *name, const char *value,
-                      GError **errp)
+/* The socket: of the command line, or else of the environment. */
+static bool take_socket(Options *options, Found *found, GError **errp)
 {
-    if (!strcmp(name, "-s") || !strcmp(name, "--socket")) {
-        options->socket = value;
-        return *value || usage(errp, "no socket after", name);
-    }
-    return parse_seconds(value, !strcmp(name, "--limit") ? &options->limit :
-                         &options->timeout, errp);
-}
+    const char *usual = g_getenv("VMEMCTL_SOCKET");
 
-static bool takes_value(const char *name)
-{
-    return !strcmp(name, "-s") || !strcmp(name, "--socket") ||
-           !strcmp(name, "--limit") || !strcmp(name, "--timeout");
-}
-
-/* The option at @argv; it leaves @argv at its last word. */
-static bool parse_option(Options *options, char ***argv, GError **errp)
-{
-    const char *word = **argv;
-    const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
-    g_autofree char *name = equals ? g_strndup(word, equals - word) :
-                            g_strdup(word);
-    bool *set = flag(options, word);
-
-    if (set) {
-        *set = true;
-        return true;
-    }
-    if (!takes_value(name)) {
-        return usage(errp, "there is no option", word);
-    }
-    if (equals) {
-        return set_value(options, name, equals + 1, errp);
-    }
-    if (!(*argv)[1]) {
-        return usage(errp, "a value is missing after", word);
-    }
-    (*argv)++;
-    return set_value(options, name, **argv, errp);
-}
-
-/* Whether a command has as many words as it takes, and only its options. */
-static bool check(Options *options, unsigned words, GError **errp)
-{
-    bool list = !g_strcmp0(options->command, "list");
-    bool resize = !g_strcmp0(options->command, "resize");
-    bool watch = !g_strcmp0(options->command, "watch");
-
-    if (!options->command) {
-        return usage(errp, "a command is missing, such as", "list");
-    }
-    if (!list && !resize && !watch) {
-        return usage(errp, "there is no command", options->command);
-    }
-    if (words > (list ? 1 : watch ? 2 : 3)) {
-        return usage(errp, "too many words for", options->command);
-    }
-    if (resize && words < 3) {
-        return usage(errp, "a device's id and a size are missing after",
-                     "resize");
-    }
-    if (options->json && !list) {
-        return usage(errp, "only list takes", "--json");
-    }
-    if ((options->wait || options->timeout) && !resize) {
-        return usage(errp, "only resize takes",
-                     options->wait ? "--wait" : "--timeout");
-    }
-    if (options->timeout && !options->wait) {
-        return usage(errp, "without --wait there is no", "--timeout");
-    }
-    if (!options->socket) {
-        return usage(errp, "the socket of a VM's QMP monitor is missing:",
-                     "-s SOCKET");
+    options->socket = found->socket ? g_steal_pointer(&found->socket) :
+                      g_strdup(usual);
+    if (!options->socket || !*options->socket) {
+        return usage(errp, NULL, "no QMP monitor is named: give -s SOCKET, or"
+                     " set VMEMCTL_SOCKET");
     }
     return true;
 }
 
 bool options_parse(Options *options, char **argv, GError **errp)
 {
-    const char *words[MOST_WORDS] = { NULL };
-    unsigned count = 0;
+    g_auto(Found) found = { NULL };
+    const Command *command;
 
-    *options = (Options) { .limit = REPLY_TIMEOUT };
-    for (argv++; *argv; argv++) {
-        if (is_option(*argv)) {
-            if (!parse_option(options, &argv, errp)) {
-                return false;
-            }
-        } else if (count == MOST_WORDS) {
-            return usage(errp, "one word too many:", *argv);
-        } else {
-            words[count++] = *argv;
-        }
+    *options = (Options) { .reply_timeout = REPLY_TIMEOUT };
+    g_set_prgname("vmemctl");
+    if (!parse(&found, argv, errp)) {
+        return false;
     }
-    options->command = words[0];
-    options->id = words[1];
-    return options->help ||
-           (check(options, count, errp) &&
-            (!words[2] || size_parse(words[2], &options->size, errp)));
+    command = command_of(&found);
+    if (found.help || found.version) {
+        options->text = found.help ? help_text(command) :
+            g_strdup("vmemctl (virtio-mem for QEMU) " VMEMCTL_VERSION "\n");
+        return true;
+    }
+    if (!check(&found, command, errp) ||
+        !parse_seconds(found.reply_timeout, "--reply-timeout", command,
+                       &options->reply_timeout, errp) ||
+        !parse_seconds(found.timeout, "--timeout", command, &options->timeout,
+                       errp) ||
+        !take_socket(options, &found, errp)) {
+        return false;
+    }
+    options->run = command->run;
+    options->json = found.json;
+    options->wait = found.wait;
+    options->words = g_steal_pointer(&found.words);
+    options->id = options->words[1];
+    return command->run != command_resize ||
+           size_parse(options->words[2], &options->size, errp);
 }
 
-void options_help(void)
+void options_clear(Options *options)
 {
-    printf("usage: vmemctl -s SOCKET COMMAND\n"
-           "Show and resize the virtio-mem devices of a running VM.\n"
-           "\n"
-           "  list [--json]         a table of the devices\n"
-           "  resize ID SIZE        ask for SIZE: 40G, +512M, -1G, or 50%%,"
-           " max\n"
-           "    --wait              wait for it, and show how far it is\n"
-           "    --timeout S         wait for S seconds at most; otherwise"
-           " until nothing\n"
-           "                        has moved for 30 seconds\n"
-           "  watch [ID]            a table that follows changes, until"
-           " Ctrl-C\n"
-           "\n"
-           "  -s, --socket SOCKET   the VM's QMP monitor: a path, or"
-           " host:port\n"
-           "  --limit S             seconds that QEMU has for each answer"
-           " (%d)\n"
-           "  -h, --help            this text\n"
-           "\n"
-           "Exit status: 0 done, 1 no connection, 2 refused, 3 partly done,"
-           " 4 no progress.\n", REPLY_TIMEOUT);
+    g_free(options->text);
+    g_free(options->socket);
+    g_strfreev(options->words);
 }

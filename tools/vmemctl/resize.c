@@ -9,9 +9,11 @@
 #include "vmemctl.h"
 #include "size.h"
 
-int command_resize(Qmp *qmp, const Options *options, GError **errp)
+int command_resize(const Options *options, GError **errp)
 {
-    g_autoptr(GPtrArray) devices = devices_query(qmp, errp);
+    g_autoptr(Qmp) qmp = qmp_open(options->socket, options->reply_timeout,
+                                  errp);
+    g_autoptr(GPtrArray) devices = qmp ? devices_query(qmp, errp) : NULL;
     Device *device = devices ? devices_find(devices, options->id, errp) : NULL;
     uint64_t target;
     SizeLimits limits;

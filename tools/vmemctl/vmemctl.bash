@@ -22,7 +22,7 @@ _vmemctl_words()
 
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        -s|--socket|--limit|--timeout)
+        -s|--socket|--reply-timeout|--timeout)
             ((i++))
             ;;
         --*|-h)
@@ -36,7 +36,7 @@ _vmemctl_words()
 
 _vmemctl_ids()
 {
-    vmemctl -s "$1" --limit 1 list 2>/dev/null |
+    vmemctl -s "$1" --reply-timeout 1 list 2>/dev/null |
         awk 'NR > 1 && $1 != "-" { print $1 }'
 }
 
@@ -51,13 +51,13 @@ _vmemctl()
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    --limit|--timeout)
+    --reply-timeout|--timeout)
         return
         ;;
     esac
     mapfile -t words < <(_vmemctl_words)
     if [[ $word == -* ]]; then
-        candidates="--socket --limit --help"
+        candidates="--socket --reply-timeout --help --version"
         case ${words[0]} in
         list) candidates+=" --json" ;;
         resize) candidates+=" --wait --timeout" ;;

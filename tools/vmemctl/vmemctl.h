@@ -41,34 +41,40 @@ enum {
 /* Seconds that QEMU has for an answer. */
 #define REPLY_TIMEOUT 5
 
+typedef struct Options Options;
+
+/*
+ * A command: it returns what the program ends with, and has then printed why;
+ * or it sets an error, which the caller prints.
+ */
+typedef int CommandRun(const Options *options, GError **errp);
+
+CommandRun command_list, command_resize, command_watch;
+
 /* What the command line says. */
-typedef struct Options {
-    const char *socket;
-    const char *command;
+struct Options {
+    char *text;             /* if not NULL: to print this is all there is */
+    CommandRun *run;
+    char *socket;
     const char *id;         /* NULL: all devices */
     Size size;
-    unsigned limit;         /* seconds for each answer */
+    unsigned reply_timeout; /* seconds */
     unsigned timeout;       /* seconds to wait; 0: while something moves */
     bool json;
     bool wait;
-    bool help;
-} Options;
+    GStrv words;            /* what id and size refer to */
+};
 
-/* What it finds in @argv is kept by reference. */
+/* Nothing of it refers to @argv. options_clear() frees it, also on failure. */
 bool options_parse(Options *options, char **argv, GError **errp);
-
-void options_help(void);
-
-/*
- * The commands: each returns what the program ends with, and has then printed
- * why; or it sets an error, which the caller prints.
- */
-int command_list(Qmp *qmp, const Options *options, GError **errp);
-int command_resize(Qmp *qmp, const Options *options, GError **errp);
-int command_watch(Qmp *qmp, const Options *options, GError **errp);
+void options_clear(Options *options);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 
 /* Whether the current GCancellable is cancelled, as by Ctrl-C. */
 bool interrupted(void);
+
+/* Write what is printed so far; a failure is an error. */
+bool output_flush(GError **errp);
 
 /* Wait until @id has @target plugged; it had @start when it was asked. */
 int follow(Qmp *qmp, const Options *options, uint64_t start, uint64_t target,

@@ -41,12 +41,14 @@ static void show(const char *table, char **shown)
     *shown = g_strdup(table);
 }
 
-int command_watch(Qmp *qmp, const Options *options, GError **errp)
+int command_watch(const Options *options, GError **errp)
 {
+    g_autoptr(Qmp) qmp = qmp_open(options->socket, options->reply_timeout,
+                                  errp);
     g_autofree char *shown = NULL;
     g_autoptr(GError) error = NULL;
 
-    while (!interrupted()) {
+    while (qmp && !interrupted()) {
         g_autoptr(GPtrArray) devices = devices_query_again(qmp, &error);
         g_autofree char *table = NULL;
 
