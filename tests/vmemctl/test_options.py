@@ -5,10 +5,12 @@ import json
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 
-from support import CONNECTION, DONE, REFUSED, ROOT, GiB, device, run
+from support import (CONNECTION, DONE, INTERRUPTED, REFUSED, ROOT, GiB, device,
+                     run)
 
 TOOL = ROOT / "tools" / "vmemctl"
 COMMANDS = ["list", "resize", "watch"]
@@ -105,7 +107,7 @@ def test_version():
         assert (done.returncode, done.stderr) == (DONE, "")
         assert done.stdout == f"vmemctl (virtio-mem for QEMU) {version}\n"
     assert f'"virtio-mem for QEMU {version}"' in \
-        (TOOL / "vmemctl.1").read_text().splitlines()[1]
+        (TOOL / "vmemctl.1").read_text()
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h", "list", "extra"]])
@@ -143,6 +145,21 @@ def test_manual_and_completion_name_every_option_and_command():
     for name in names | set(COMMANDS):
         assert name in completion
         assert name in manual
+
+
+def test_the_manual_has_no_mistakes_and_all_exit_statuses():
+    """As man would show it."""
+    done = subprocess.run(
+        ["man", "--warnings", "-E", "ascii", "-l", str(TOOL / "vmemctl.1")],
+        capture_output=True, text=True, check=True, timeout=60,
+        env={**os.environ, "LC_ALL": "C", "MANWIDTH": "80"})
+    assert done.stderr == ""
+    text = re.search(r"^EXIT STATUS$(.*)^DIAGNOSTICS$", done.stdout,
+                     re.DOTALL | re.MULTILINE).group(1)
+    assert re.findall(r"^ +(\d+)  +\S", text, re.MULTILINE) == \
+        [str(status) for status in (*range(6), INTERRUPTED)]
+    for title in ("ENVIRONMENT", "SEE ALSO"):
+        assert f"\n{title}\n" in done.stdout
 
 
 @pytest.mark.parametrize("words", [

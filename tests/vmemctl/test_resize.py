@@ -32,7 +32,8 @@ class Resize(PeerCase):
                 self.assertEqual(seen, [{"id": "vm0", "size": asked}])
 
     def test_what_cannot_be_is_not_asked_for(self):
-        for size, text in (("1M", "block size, 2 MiB"), ("9G", "maximum, 8 GiB"),
+        for size, text in (("1M", "block size, 2 MiB"),
+                           ("9G", "maximum, 8 GiB"),
                            ("-2G", "requested size, 1 GiB")):
             with self.subTest(size=size):
                 done, seen = self.resize(size, requested_size=GiB)
@@ -172,7 +173,7 @@ class Wait(PeerCase):
         peer = self.guest(GiB)
         peer.answers["memory-device-resize"] = lambda **_: setattr(
             self, "requested", 2 * GiB) or {}
-        self.check(self.wait("4G"), PARTLY, "somebody else has requested"
+        self.check(self.wait("4G"), PARTLY, "another client has requested"
                    " 2 GiB meanwhile")
 
     def look_at_once(self, event: str, **data) -> None:
@@ -217,7 +218,7 @@ class Wait(PeerCase):
                     child.send_signal(number)
                     said = child.communicate(timeout=10)[1]
                 self.assertEqual(child.returncode, 128 + number, said)
-                self.assertIn("the resize goes on", said)
+                self.assertIn("the request stands", said)
                 peer.close()
 
 

@@ -1,167 +1,100 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""vmemctl on a terminal, and watch, which is made for one."""
+"""vmemctl on a terminal: the table and the progress bar."""
 
-import fcntl
-import os
-import pty
-import signal
-import struct
-import subprocess
-import termios
-import threading
-import time
-import unittest
+import re
 
-from support import (CONNECTION, DONE, INTERRUPTED, TIME, VMEMCTL, GiB,
-                     PeerCase, device, start)
+import pytest
+
+from support import DONE, INTERRUPTED, GiB, device
+from terminal import Terminal
+
+BLOCKED = {"status": "blocked", "reason": "migration", "since": 3}
 
 
-class Terminal:
-    """vmemctl on a pseudo-terminal."""
-
-    def __init__(self, *words: str, columns: int = 80, term: str = "xterm"):
-        self.master, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ,
-                    struct.pack("HHHH", 24, columns, 0, 0))
-        self.child = subprocess.Popen(
-            [VMEMCTL, *words], stdin=theirs, stdout=theirs, stderr=theirs,
-            env={**os.environ, "TERM": term}, start_new_session=True)
-        os.close(theirs)
-        self.output = ""
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        try:
-            while data := os.read(self.master, 4096):
-                self.output += data.decode()
-        except OSError:
-            pass    # the other end is closed
-
-    def wait_for(self, text: str, times: int = 1) -> float:
-        """Wait until a text has been shown so often; how long it took."""
-        began = time.monotonic()
-        while self.output.count(text) < times:
-            if time.monotonic() - began > TIME:
-                raise AssertionError(f"{text!r} is not in {self.output!r}")
-            time.sleep(0.01)
-        return time.monotonic() - began
-
-    def end(self) -> int:
-        """Its exit status."""
-        status = self.child.wait(TIME)
-        self.reader.join(TIME)
-        os.close(self.master)
-        return status
-
-
-class Bar(PeerCase):
-    """The progress bar of resize --wait."""
-
-    def run_bar(self, columns: int, term: str = "xterm") -> str:
-        """What is shown while a device grows to 4 GiB."""
+@pytest.fixture
+def bar(monitor, path):
+    """Run bar(columns): what is shown while a device grows to 4 GiB."""
+    def run_bar(columns: int, **env) -> str:
         sizes = iter([0, GiB, 2 * GiB, 4 * GiB])
-        self.script(memory_device_resize={}, query_memory_devices=lambda: [
+        monitor(memory_device_resize={}, query_memory_devices=lambda: [
             device(size=next(sizes), requested_size=4 * GiB)])
-        terminal = Terminal("-s", self.path, "resize", "vm0", "4G", "--wait",
-                            columns=columns, term=term)
-        self.assertEqual(terminal.end(), DONE, terminal.output)
+        terminal = Terminal("-s", path, "resize", "vm0", "4G", "--wait",
+                            columns=columns, **env)
+        assert terminal.end() == DONE, terminal.output
         return terminal.output
 
-    def test_it_grows_in_its_line(self):
-        output = self.run_bar(80)
-        bars, _, last = output.rpartition("\r\n")[0].rpartition("\r\n")
-        self.assertNotIn("\n", bars)
-        draws = bars.split("\r")[1:]
-        self.assertEqual(len(draws), 3)
-        for draw, percent in zip(draws, (25, 50, 100)):
-            self.assertIn(f"] {percent}%, ", draw)
-            self.assertTrue(draw.endswith("\033[K"))
-            self.assertLess(len(draw) - 3, 80)
-            bar = draw[draw.index("[") + 1:draw.index("]")]
-            self.assertEqual(bar.count("#"), len(bar) * percent // 100)
-        self.assertRegex(draws[1], r"2 GiB of 4 GiB, .*iB/s, 0:0\d left")
-        self.assertRegex(last, r"^vm0: has 4 GiB, after 2\.\d s$")
-
-    def test_it_fits_a_narrow_terminal(self):
-        draws = self.run_bar(30).split("\r\n")[0].split("\r")[1:]
-        self.assertEqual(len(draws), 3)
-        for draw in draws:
-            self.assertLess(len(draw) - 3, 30)
-
-    def test_a_terminal_that_cannot_gets_lines(self):
-        output = self.run_bar(80, term="dumb")
-        self.assertNotIn("\033", output)
-        self.assertIn("vm0: 25%, 1 GiB of 4 GiB", output)
+    return run_bar
 
 
-class Watch(PeerCase):
-    """The table that follows changes."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.devices = [device(), device("vm1")]
-        self.peer = self.script(query_memory_devices=lambda: self.devices)
-
-    def test_it_is_drawn_again_in_its_place(self):
-        terminal = Terminal("-s", self.path, "watch")
-        terminal.wait_for("\033[H\033[J", 3)
-        self.assertIn("vm1", terminal.output)
-        terminal.child.send_signal(signal.SIGINT)
-        self.assertEqual(terminal.end(), INTERRUPTED)
-
-    def test_an_event_is_shown_at_once(self):
-        terminal = Terminal("-s", self.path, "watch")
-        terminal.wait_for("vm1", 2)     # a second before it looks again
-        self.devices = [device(size=3 * GiB)]
-        self.peer.event("MEMORY_DEVICE_SIZE_CHANGE", id="vm0", size=3 * GiB)
-        self.assertLess(terminal.wait_for("3 GiB"), 0.5)
-        terminal.child.send_signal(signal.SIGINT)
-        self.assertEqual(terminal.end(), INTERRUPTED)
-
-    def test_without_an_event_it_looks_every_second(self):
-        terminal = Terminal("-s", self.path, "watch")
-        terminal.wait_for("vm1")
-        self.devices = [device(size=3 * GiB)]
-        self.assertLess(terminal.wait_for("3 GiB"), 2)
-        terminal.child.send_signal(signal.SIGINT)
-        self.assertEqual(terminal.end(), INTERRUPTED)
-
-    def test_into_a_pipe_only_what_is_new(self):
-        with start("-s", self.path, "watch", "vm0") as child:
-            self.assertIn("REQUESTED", child.stdout.readline())
-            self.assertIn("vm0", child.stdout.readline())
-            time.sleep(1.5)             # it has looked again meanwhile
-            self.devices = [device(size=3 * GiB), device("vm1")]
-            self.assertIn("REQUESTED", child.stdout.readline())
-            self.assertIn("3 GiB", child.stdout.readline())
-            child.send_signal(signal.SIGINT)
-            rest, said = child.communicate(timeout=TIME)
-        self.assertEqual((child.returncode, rest, said),
-                         (INTERRUPTED, "", ""))
-
-    def test_it_ends_with_the_vm(self):
-        with start("-s", self.path, "watch") as child:
-            child.stdout.readline()
-            self.peer.event("SHUTDOWN", guest=False)
-            self.peer.close()
-            self.peer.stream.shutdown(2)
-            said = child.communicate(timeout=TIME)[1]
-        self.assertEqual(child.returncode, CONNECTION)
-        self.assertEqual(said, "vmemctl: the VM has quit\n")
-
-    def test_it_connects_again(self):
-        with start("-s", self.path, "watch") as child:
-            child.stdout.readline()
-            self.devices = [device("new")]
-            self.peer.stream.shutdown(2)
-            while "new" not in (line := child.stdout.readline()):
-                self.assertTrue(line, "it ended")
-            child.send_signal(signal.SIGINT)
-            said = child.communicate(timeout=TIME)[1]
-        self.assertEqual(child.returncode, INTERRUPTED)
-        self.assertIn("trying to connect again", said)
+def test_the_bar_grows_in_its_line(bar):
+    """From the start of the line, to the end of what was there."""
+    bars, _, last = bar(80).rpartition("\r\n")[0].rpartition("\r\n")
+    assert "\n" not in bars
+    draws = bars.split("\r")[1:]
+    assert len(draws) == 3
+    for draw, percent in zip(draws, (25, 50, 100)):
+        assert f"] {percent}%, " in draw
+        assert draw.endswith("\033[K")
+        assert len(draw) - 3 < 80
+        blocks = draw[draw.index("[") + 1:draw.index("]")]
+        assert blocks.count("#") == len(blocks) * percent // 100
+    assert re.search(r"2 GiB of 4 GiB, .*iB/s, 0:0\d left", draws[1])
+    assert re.search(r"^vm0: has 4 GiB, after 2\.\d s$", last)
 
 
-if __name__ == "__main__":
-    unittest.main()
+def test_the_bar_fits_a_narrow_terminal(bar):
+    """It would stay behind in two lines."""
+    draws = bar(30).split("\r\n")[0].split("\r")[1:]
+    assert len(draws) == 3
+    for draw in draws:
+        assert len(draw) - 3 < 30
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(bar):
+    """Such as that of an editor."""
+    output = bar(80, TERM="dumb")
+    assert "\033" not in output
+    assert "vm0: 25%, 1 GiB of 4 GiB" in output
+
+
+def test_ctrl_c_ends_a_bar_in_a_line_of_its_own(monitor, path):
+    """The message does not stand behind the bar."""
+    sizes = iter([0, GiB, *[2 * GiB] * 50])
+    monitor(memory_device_resize={}, query_memory_devices=lambda: [
+        device(size=next(sizes), requested_size=4 * GiB)])
+    terminal = Terminal("-s", path, "resize", "vm0", "4G", "--wait")
+    terminal.wait_for("50%")
+    assert terminal.interrupt() == INTERRUPTED
+    assert "\033[K\r\nvmemctl: vm0 has 2 GiB, not 4 GiB" in terminal.output
+
+
+def show(monitor, path, *words, **options) -> str:
+    """What a terminal shows of two devices, one of them blocked."""
+    peer = monitor(query_memory_devices=[
+        device(), device("vm1", resize=BLOCKED)])
+    terminal = Terminal("-s", path, "list", *words, **options)
+    assert terminal.end() == DONE
+    peer.close()
+    return terminal.output
+
+
+@pytest.mark.parametrize("columns", [100, 59, 40, 10])
+def test_the_table_fits_the_terminal(monitor, path, columns):
+    """Whatever its width."""
+    lines = show(monitor, path, columns=columns,
+                 NO_COLOR="1").strip().split("\r\n")
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= columns
+    assert ("BLOCK" in lines[0]) == (columns == 100)
+    assert ("STATUS" in lines[0]) == (columns > 10)
+
+
+def test_colour_is_for_what_is_blocked(monitor, path):
+    """And not for a terminal that has none, or a user who wants none."""
+    output = show(monitor, path)
+    assert output.count("\033") == 2
+    assert "\033[31mblocked: migration\033[0m\r\n" in output
+    assert "\033[31m" in show(monitor, path, NO_COLOR="")
+    assert "\033" not in show(monitor, path, NO_COLOR="1")
+    assert "\033" not in show(monitor, path, TERM="dumb")
+    assert "\033" not in show(monitor, path, "--json")

@@ -184,6 +184,19 @@ bool device_resize(Qmp *qmp, const char *id, uint64_t size, GError **errp)
     return true;
 }
 
+bool device_equal(const Device *a, const Device *b)
+{
+    return device_same_id(a, b) && a->node == b->node && a->size == b->size &&
+           a->requested == b->requested && a->max == b->max &&
+           a->block == b->block && !g_strcmp0(a->status, b->status) &&
+           !g_strcmp0(a->reason, b->reason);
+}
+
+bool device_same_id(const Device *a, const Device *b)
+{
+    return !g_strcmp0(a->id, b->id);
+}
+
 char *device_state(const Device *device)
 {
     return !device->status ? NULL : !device->reason ?

@@ -31,6 +31,12 @@ Device *devices_find(GPtrArray *devices, const char *id, GError **errp);
 /* Ask for another size, with whatever command this QEMU has. */
 bool device_resize(Qmp *qmp, const char *id, uint64_t size, GError **errp);
 
+/* Whether a table would show both alike. */
+bool device_equal(const Device *a, const Device *b);
+
+/* Whether both are the same device, as far as an id tells. */
+bool device_same_id(const Device *a, const Device *b);
+
 /* What QEMU says of the resize ("blocked: guest"), or NULL. */
 char *device_state(const Device *device);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <gio/gio.h>
 
+#include "output.h"
 #include "vmemctl.h"
 
 static sigset_t caught;

@@ -279,9 +279,6 @@ static bool check(const Found *found, const Command *command, GError **errp)
         return usage(errp, command, "%s is an option of resize only",
                      found->wait ? "--wait" : "--timeout");
     }
-    if (found->json && command->run != command_list) {
-        return usage(errp, command, "--json is an option of list only");
-    }
     if (found->timeout && !found->wait) {
         return usage(errp, command, "--timeout needs --wait");
     }

@@ -1,72 +1,78 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # bash completion of vmemctl
 
-# The socket named on the command line, if there is one.
-_vmemctl_socket()
-{
-    local i
-
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        case ${COMP_WORDS[i]} in
-        -s|--socket)
-            printf '%s\n' "${COMP_WORDS[i + 1]}"
-            ;;
-        esac
-    done
-}
-
-# The words of the command line before this one that are no options.
-_vmemctl_words()
-{
-    local i
-
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        case ${COMP_WORDS[i]} in
-        -s|--socket|--reply-timeout|--timeout)
-            ((i++))
-            ;;
-        --*|-h)
-            ;;
-        *)
-            printf '%s\n' "${COMP_WORDS[i]}"
-            ;;
-        esac
-    done
-}
-
 _vmemctl_ids()
 {
-    vmemctl -s "$1" --reply-timeout 1 list 2>/dev/null |
+    vmemctl -s "${1/#\~/$HOME}" --reply-timeout 1 list 2>/dev/null |
         awk 'NR > 1 && $1 != "-" { print $1 }'
 }
 
 _vmemctl()
 {
-    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local words candidates=
+    local socket=$VMEMCTL_SOCKET candidates= words=() given=() word i
 
     COMPREPLY=()
-    case $before in
-    -s|--socket)
-        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    # Not COMP_WORDS, which are also broken at = and :
+    read -ra words <<< "${COMP_LINE:0:COMP_POINT}"
+    [[ ${COMP_LINE:0:COMP_POINT} == *' ' ]] && words+=("")
+    word=${words[-1]}
+
+    # What stands before this word; an option's value may be this word.
+    for ((i = 1; i < ${#words[@]} - 1; i++)); do
+        case ${words[i]} in
+        -s|--socket)
+            socket=${words[++i]}
+            ;;
+        --socket=*)
+            socket=${words[i]#*=}
+            ;;
+        -s*)
+            socket=${words[i]#-s}
+            ;;
+        --reply-timeout|--limit|--timeout)
+            ((i++))
+            ;;
+        --*|-[a-zA-Z])
+            ;;
+        *)
+            given+=("${words[i]}")
+            ;;
+        esac
+    done
+    if ((i == ${#words[@]})); then
+        case ${words[-2]} in
+        -s|--socket)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            ;;
+        esac
+        return
+    fi
+
+    case $word in
+    --socket=*)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "${word#*=}")
         return
         ;;
-    --reply-timeout|--timeout)
+    -s*)
+        mapfile -t COMPREPLY < <(compgen -P -s -f -- "${word#-s}")
         return
+        ;;
+    -*)
+        candidates="--socket --json --reply-timeout --help --version"
+        if [[ ${given[0]} == resize ]]; then
+            candidates+=" --wait --timeout"
+        fi
+        ;;
+    *)
+        case ${#given[@]}:${given[0]} in
+        0:) candidates="list resize watch" ;;
+        1:resize|1:watch) candidates=$(_vmemctl_ids "$socket") ;;
+        2:resize) candidates="max" ;;
+        esac
         ;;
     esac
-    mapfile -t words < <(_vmemctl_words)
-    if [[ $word == -* ]]; then
-        candidates="--socket --reply-timeout --help --version"
-        case ${words[0]} in
-        list) candidates+=" --json" ;;
-        resize) candidates+=" --wait --timeout" ;;
-        esac
-    elif [[ ${#words[@]} -eq 0 ]]; then
-        candidates="list resize watch"
-    elif [[ ${#words[@]} -eq 1 && ${words[0]} != list ]]; then
-        candidates=$(_vmemctl_ids "$(_vmemctl_socket)")
-    fi
     mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$word")
 }
 

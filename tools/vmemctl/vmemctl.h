@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <glib.h>
 
-#include "device.h"
 #include "size.h"
 
 /* What can go wrong; beside that, Ctrl-C is G_IO_ERROR_CANCELLED. */
@@ -72,18 +71,5 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 
 /* Whether the current GCancellable is cancelled, as by Ctrl-C. */
 bool interrupted(void);
-
-/* Write what is printed so far; a failure is an error. */
-bool output_flush(GError **errp);
-
-/* Wait until @id has @target plugged; it had @start when it was asked. */
-int follow(Qmp *qmp, const Options *options, uint64_t start, uint64_t target,
-           GError **errp);
-
-/*
- * devices_query() that outlives the end of a connection, if QEMU comes back.
- * The user is told.
- */
-GPtrArray *devices_query_again(Qmp *qmp, GError **errp);
 
 #endif
