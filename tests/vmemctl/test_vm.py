@@ -139,6 +139,19 @@ class Own(unittest.TestCase):
         self.assertEqual(done.returncode, DONE, done.stderr)
         self.assertIn("  4 GiB  8 GiB", run("-s", self.path, "list").stdout)
 
+    def test_watch_shares_the_monitor(self):
+        with start("-s", self.path, "watch", "--json") as child:
+            child.stdout.readline()
+            for size in ("1G", "2G", "3G"):
+                done = run("-s", self.path, "resize", "vm0", size, "--wait",
+                           "--timeout", "1")
+                self.assertEqual(done.returncode, PAUSED, done.stderr)
+                self.assertIn(f'"requested-size":{int(size[0]) * GiB}',
+                              child.stdout.readline())
+            child.send_signal(signal.SIGINT)
+            said = child.communicate(timeout=TIME)
+        self.assertEqual(child.returncode, INTERRUPTED, said)
+
     def test_it_quits_meanwhile(self):
         with start("-s", self.path, "resize", "vm0", "4G", "--wait") as child:
             child.stdout.readline()
