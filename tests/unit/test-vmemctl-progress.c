@@ -126,6 +126,8 @@ static void test_pace(void)
         pace_add(&pace, 20000000 + i * 1000000, GiB);
     }
     g_assert_cmpfloat(pace_rate(&pace), ==, 0);
+    pace_add(&pace, 27500001, UINT64_MAX);  /* from a strange peer */
+    g_assert_cmpfloat(pace_rate(&pace), <=, 1e18);
 }
 
 static void test_duration(void)

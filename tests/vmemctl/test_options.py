@@ -39,6 +39,7 @@ COMMANDS = ["list", "resize", "watch"]
     (["list", "--json=no"], "'--json=no': this option takes no value"),
     (["list", "-x"], "Unknown option -x"),
     (["list", "--", "--json"], "'--json' is too much for list"),
+    (["list", "--", "-sx"], "'-sx' is too much for list"),
 ])
 def test_a_wrong_command_line_is_told_before_a_connection(
         monitor, path, words, text):
@@ -171,6 +172,18 @@ def test_output_that_cannot_be_written_is_an_error(monitor, vmemctl, words):
     with open("/dev/full", "w", encoding="ascii") as full:
         done = vmemctl(*words, stdout=full, status=CONNECTION)
     assert "cannot write the output: No space left" in done.stderr
+
+
+@pytest.mark.parametrize("words", [
+    ["list"], ["resize", "vm0", "1G", "--wait", "--timeout", "1"]])
+def test_a_closed_output_is_an_error(monitor, path, words):
+    """And the monitor does not get what is printed in its place."""
+    monitor(query_memory_devices=[device(requested_size=GiB)],
+            memory_device_resize={}, query_status={"status": "running"})
+    done = run("-s", path, *words, stdout=None,
+               preexec_fn=lambda: os.close(1))
+    assert done.returncode == CONNECTION, done
+    assert "cannot write the output: Bad file descriptor" in done.stderr
 
 
 def test_a_reader_that_has_gone_is_no_error(monitor, path):

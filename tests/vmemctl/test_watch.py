@@ -117,6 +117,12 @@ def test_json_is_a_line_for_each_device_that_changes(watch, devices):
     devices[1] = device("vm1", size=GiB, resize={"status": "resizing",
                                                  "since": 1})
     time.sleep(1.5)
+    for told in ({"status": "paused", "since": 0},
+                 {"status": "blocked", "reason": "guest", "since": 0},
+                 {"status": "blocked", "reason": "migration", "since": 0},
+                 {"status": "settled", "since": 0}):
+        devices[1] = device("vm1", size=GiB, resize=told)
+        assert json.loads(child.stdout.readline()) == devices[1]["data"]
     del devices[0]
     assert json.loads(child.stdout.readline()) == {"id": "vm0",
                                                    "removed": True}

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -77,6 +78,20 @@ static void keep_sigpipe(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
+/*
+ * If the standard output is closed, printing must be an error, and not go to
+ * whatever is opened next.
+ */
+static void reserve_standard_files(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    close(fd);
+}
+
 /* Returns what the program ends with. */
 static int run(char **argv, GError **errp)
 {
@@ -97,6 +112,7 @@ int main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     int status, number;
 
+    reserve_standard_files();
     catch_signals();
     keep_sigpipe();
     status = run(argv, &error);

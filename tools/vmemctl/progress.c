@@ -13,6 +13,7 @@
 
 #define SHORTEST_BAR 10
 #define LONGEST_BAR 40
+#define FASTEST 1e18            /* bytes a second; it fits an int64_t */
 #define SHORTEST_TIME 500000    /* microseconds that tell of a rate */
 
 void pace_add(Pace *pace, int64_t now, uint64_t size)
@@ -40,8 +41,9 @@ double pace_rate(const Pace *pace)
         pace->samples[last].at - pace->samples[0].at < SHORTEST_TIME) {
         return 0;
     }
-    return distance(pace->samples[last].size, pace->samples[0].size) * 1e6 /
-           (pace->samples[last].at - pace->samples[0].at);
+    return MIN(FASTEST, distance(pace->samples[last].size,
+                                 pace->samples[0].size) * 1e6 /
+               (pace->samples[last].at - pace->samples[0].at));
 }
 
 unsigned progress_percent(const Progress *progress)

@@ -228,7 +228,7 @@ static bool read_more(Qmp *qmp, int64_t until, GError **errp)
     GSocket *socket = g_socket_connection_get_socket(qmp->connection);
     int64_t left = MAX(0, until - g_get_monotonic_time());
     GError *error = NULL;
-    char buffer[4096];
+    char buffer[65536];
     gssize len;
 
     if (!g_socket_condition_timed_wait(socket, G_IO_IN, (left + 999) / 1000 *

@@ -57,7 +57,9 @@ static JsonObject *json_progress(const Progress *progress,
     json_object_set_int_member(object, "percent", progress_percent(progress));
     if (left && progress->rate >= 1) {
         json_object_set_int_member(object, "rate", progress->rate);
-        json_object_set_int_member(object, "eta", left / progress->rate + 0.5);
+        json_object_set_int_member(object, "eta",
+                                   MIN(G_MAXINT32,
+                                       left / progress->rate + 0.5));
     }
     if (device->status) {
         json_object_set_string_member(object, "status", device->status);
