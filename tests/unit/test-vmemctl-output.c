@@ -120,7 +120,8 @@ static void test_colour(void)
     g_assert_true(g_str_has_suffix(
                       text, "  \033[31mblocked: migration\033[0m\n"));
     g_assert_true(strchr(text, '\033') == strstr(text, "\033[31mblocked"));
-    g_assert_true(g_str_has_suffix(narrow, "\033[31mblocked: migratio\033[0m\n"));
+    g_assert_true(g_str_has_suffix(
+                      narrow, "\033[31mblocked: migratio\033[0m\n"));
     g_assert_null(strchr(narrower, '\033'));
 }
 
