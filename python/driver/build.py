@@ -79,8 +79,8 @@ UNITS = {
     "sanitize/unit": (["-Db_sanitize=address,undefined", "-Db_lundef=false"],
                       ""),
     "coverage/unit": (["-Db_coverage=true"], ""),
-    "fuzz/unit": (["-Dfuzzers=enabled"], "clang"),
-    "proofs": (["-Dproofs=enabled"], ""),
+    "fuzz/unit": (["-Dfuzzers=enabled", "-Dtests=false"], "clang"),
+    "proofs": (["-Dproofs=enabled", "-Dtests=false"], ""),
 }
 
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from support import DONE, Peer, run
+from vmtest.peer import DONE, Peer, run
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from support import ROOT, VMEMCTL, device
+from vmtest.peer import ROOT, VMEMCTL, device
 
 SCRIPT = ROOT / "tools" / "vmemctl" / "vmemctl.bash"
 COMMON = {"--socket", "--json", "--reply-timeout", "--help", "--version"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support import ROOT
+from vmtest.peer import ROOT
 
 TOOLS = ROOT / "build" / "tools" / "usr"    # the build's own meson
 SYSTEM = shutil.which("meson")

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from support import (BLOCKED, CONNECTION, DONE, INTERRUPTED, PARTLY, PAUSED,
-                     TIME, GiB, device, start)
+from vmtest.peer import (BLOCKED, CONNECTION, DONE, INTERRUPTED, PARTLY,
+                         PAUSED, TIME, GiB, device, start)
 
 
 def lines_of(text: str) -> list[dict]:

@@ -6,7 +6,7 @@ import socket
 import threading
 import unittest
 
-from support import DONE, GiB, MiB, PeerCase, device, run
+from vmtest.peer import DONE, GiB, MiB, PeerCase, device, run
 
 
 class List(PeerCase):
@@ -68,7 +68,3 @@ class List(PeerCase):
             threading.Thread(target=serve, daemon=True).start()
             done = run("-s", f"127.0.0.1:{listener.getsockname()[1]}", "list")
         self.check(done, DONE, "vm0")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from support import (CONNECTION, DONE, INTERRUPTED, REFUSED, ROOT, GiB, device,
-                     run)
+from vmtest.peer import (CONNECTION, DONE, INTERRUPTED, REFUSED, ROOT, GiB,
+                         device, run)
 
 TOOL = ROOT / "tools" / "vmemctl"
 COMMANDS = ["list", "resize", "watch"]

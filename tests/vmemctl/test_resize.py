@@ -5,8 +5,8 @@ import signal
 import time
 import unittest
 
-from support import (BLOCKED, CONNECTION, DONE, PARTLY, PAUSED, REFUSED, Clock,
-                     GiB, MiB, PeerCase, device, start)
+from vmtest.peer import (BLOCKED, CONNECTION, DONE, PARTLY, PAUSED, REFUSED,
+                         Clock, GiB, MiB, PeerCase, device, start)
 
 
 class Resize(PeerCase):
@@ -273,7 +273,3 @@ class Restart(PeerCase):
         self.check(self.vmemctl("resize", "vm0", "4G", "--wait"), CONNECTION,
                    "the VM has quit")
         self.assertEqual(peer.connections, 1)
-
-
-if __name__ == "__main__":
-    unittest.main()

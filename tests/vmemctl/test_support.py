@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from support import greeting
+from vmtest.peer import greeting
 
 GREETING = {"QMP": {"version": {}, "capabilities": ["oob"]}}
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from support import DONE, INTERRUPTED, GiB, device
-from terminal import Terminal
+from vmtest.peer import DONE, INTERRUPTED, GiB, device
+from vmtest.terminal import Terminal
 
 BLOCKED = {"status": "blocked", "reason": "migration", "since": 3}
 

@@ -9,8 +9,8 @@ import socket
 import time
 import unittest
 
-from support import (CONNECTION, DONE, TIME, Clock, GiB, Peer, PeerCase, device,
-                     start)
+from vmtest.peer import (CONNECTION, DONE, TIME, Clock, GiB, Peer, PeerCase,
+                         device, start)
 
 
 class Absent(PeerCase):
@@ -276,7 +276,3 @@ class Quits(PeerCase):
         self.leave(shutdown=False)
         self.check(self.vmemctl("list"), CONNECTION, "was closed: the VM was"
                    " stopped, or has crashed")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -5,16 +5,14 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 
-from support import (CONNECTION, DONE, INTERRUPTED, PAUSED, REFUSED, ROOT,
-                     TIME, Clock, GiB, MiB, greeting, run, start)
-
-from vmtest.case import GuestCase, device
 from driver import paths
+from vmtest.case import GuestCase, device
+from vmtest.peer import (CONNECTION, DONE, INTERRUPTED, PAUSED, REFUSED, TIME,
+                         Clock, GiB, MiB, greeting, run, start)
 
 
 class Linux(GuestCase):
@@ -168,7 +166,3 @@ class Own(unittest.TestCase):
             said = child.communicate(timeout=TIME)[1]
         self.assertEqual(child.returncode, CONNECTION)
         self.assertIn("the VM is gone: cannot connect", said)
-
-
-if __name__ == "__main__":
-    unittest.main()

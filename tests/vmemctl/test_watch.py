@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from support import (CONNECTION, INTERRUPTED, REFUSED, TIME, GiB, device, run,
-                     start)
-from terminal import ENTER, LEAVE, Terminal
+from vmtest.peer import (CONNECTION, INTERRUPTED, REFUSED, TIME, GiB, device,
+                         run, start)
+from vmtest.terminal import ENTER, LEAVE, Terminal
 
 
 @pytest.fixture

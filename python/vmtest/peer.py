@@ -12,8 +12,9 @@ import time
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-VMEMCTL = os.environ.get("VMEMCTL") or str(ROOT / "build" / "vmemctl")
+from driver.paths import ROOT, VMEMCTL as TOOL
+
+VMEMCTL = os.environ.get("VMEMCTL") or str(TOOL)
 DONE, CONNECTION, REFUSED, PARTLY, BLOCKED, PAUSED = range(6)
 INTERRUPTED = 130   # ended with Ctrl-C
 MiB = 1024 ** 2

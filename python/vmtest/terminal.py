@@ -11,7 +11,7 @@ import termios
 import threading
 import time
 
-from support import TIME, VMEMCTL
+from vmtest.peer import TIME, VMEMCTL
 
 ENTER, LEAVE = "\033[?1049h", "\033[?1049l"     # the alternate screen
 
