@@ -51,9 +51,9 @@ class Results:
                                 if child.tag in ("failure", "error")), None)
                 skip = test.find("skipped")
                 if problem is not None:
-                    said = problem.get("message") or ""
-                    self.failed.append(f"{group}: {name}"
-                                       f"{said and ': ' + said.strip()}")
+                    said = (problem.get("message") or "").strip()
+                    self.failed.append(f"{group}: {name}" +
+                                       (said and f": {said.splitlines()[0]}"))
                     bad.add(suite.get("name"))
                 elif skip is not None:
                     why = reasons.get(name) or skip.get("message")

@@ -2,14 +2,13 @@
 """By what ours is told from the unchanged QEMU: its version and its events.
 
 The events that QEMU 10.0 has are those that tests/qtest/virtio-mem-events.inc
-lists. Run as a program with --print, it prints that list anew.
+lists; when they differ, the failure shows the lines of the list as they have to be.
 """
 
 import json
 import os
 import re
 import subprocess
-import sys
 import unittest
 from pathlib import Path
 
@@ -66,9 +65,10 @@ def lines(known: dict[str, list[str]]) -> list[str]:
             for name, words in sorted(known.items())]
 
 
-def listed() -> list[str]:
-    """The list as it is."""
-    return re.findall(r"^\{.*\},$", LIST.read_text(), re.M)
+def listed(known: dict[str, list[str]]) -> list[str]:
+    """The list as it is, without VNC where that is not built in."""
+    return [line for line in re.findall(r"^\{.*\},$", LIST.read_text(), re.M)
+            if "VNC_CONNECTED" in known or not line.startswith('{ "VNC_')]
 
 
 class Events(unittest.TestCase):
@@ -80,7 +80,8 @@ class Events(unittest.TestCase):
         version = ask(str(paths.STOCK), "query-version")["qemu"]
         if (version["major"], version["minor"]) != (10, 0):
             self.skipTest("the unchanged QEMU is not 10.0")
-        self.assertEqual(listed(), lines(events(str(paths.STOCK))))
+        known = events(str(paths.STOCK))
+        self.assertEqual(listed(known), lines(known))
 
     def test_ours_has_one_more(self):
         binary = default_binary()
@@ -89,7 +90,7 @@ class Events(unittest.TestCase):
             self.skipTest("ours is laid over another QEMU than 10.0")
         more = events(binary)
         self.assertEqual(OURS & set(more), OURS)
-        self.assertEqual(listed(), lines(
+        self.assertEqual(listed(more), lines(
             {name: words for name, words in more.items()
              if name not in OURS}))
 

@@ -34,7 +34,7 @@ class Replay(unittest.TestCase):
         words = ["setpriv", "--pdeathsig", "KILL",
                  default_binary(),
                  *base_arguments(f"vm.poweroff={PLUGGED // 1024}",
-                                 accel="tcg,thread=single"), "-machine", "q35",
+                                 kind="tcg,thread=single"), "-machine", "q35",
                  "-display", "none", "-no-reboot", "-m", "1G,maxmem=8G",
                  "-object", self.MEMORY, "-device", self.DEVICE,
                  "-serial", f"file:{console}",
