@@ -227,6 +227,9 @@ def configure(flavour: Flavour, identity: str, env: dict) -> None:
     obj.mkdir(parents=True, exist_ok=True)
     ui.run(words, log=log_of(flavour.directory, "configure"),
            what="configuring QEMU", cwd=obj, env=env)
+    # ninja, called by hand, has to find the meson that it was configured with.
+    for site in obj.glob("pyvenv/lib/python3*/site-packages"):
+        (site / "driver.pth").write_text(env.get("PYTHONPATH", ""))
     source.mark(obj, made_from)
 
 

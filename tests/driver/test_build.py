@@ -56,6 +56,14 @@ def test_from_a_tree_to_a_binary(make, tmp_path, capsys):
     assert "--with-pkgversion=virtio-mem overlay, Debian 1-2" in words(tmp_path)
 
 
+def test_ninja_finds_meson_by_itself(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "prepare", lambda: {"PYTHONPATH": "/there"})
+    site = tmp_path / "qemu/obj/pyvenv/lib/python3.11/site-packages"
+    site.mkdir(parents=True)
+    make()
+    assert (site / "driver.pth").read_text() == "/there"
+
+
 def test_configured_again_for_other_options_and_after_it_failed(
         make, tmp_path, fails, monkeypatch):
     make()
