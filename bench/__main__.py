@@ -126,7 +126,7 @@ def about(quick: bool) -> str:
         for name, file in (("anonymous", huge / "enabled"),
                            ("shmem", huge / "shmem_enabled")) if file.exists())
     commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=places.ROOT,
+        ["git", "describe", "--always", "--dirty"], cwd=paths.ROOT,
         capture_output=True, text=True, check=False).stdout.strip()
     return (f"Commit {commit}, {time.strftime('%Y-%m-%d %H:%M')}"
             f"{', quick' if quick else ''}. {os.cpu_count()} processors"
