@@ -15,6 +15,7 @@
  */
 
 #include "driver.h"
+#include "multiboot.h"
 
 #define APIC        0xfee00000u
 #define VECTOR      32

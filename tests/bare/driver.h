@@ -1,6 +1,8 @@
 /*
  * A driver of the device for guests without a kernel: it starts the device,
- * puts requests into the ring and takes the answers.
+ * puts requests into the ring and takes the answers. It is compiled for guests
+ * of 64 bits and of 32, so it divides nothing that has 64 bits: there is no
+ * library that could.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,10 +21,6 @@
 #define SLOTS       64          /* two descriptors each: the ring has 128 */
 #define RING_SIZE   (2 * SLOTS)
 #define PAGE        4096
-
-extern uint32_t multiboot_info;
-void first_processor(void);     /* from here on, start.S runs these */
-void second_processor(void);
 
 static volatile struct virtio_pci_common_cfg *common;
 static volatile struct virtio_mem_config *config;
@@ -59,10 +57,13 @@ static void start_device(void)
     unsigned devfn = find_device(), at;
     uint32_t multiplier;
 
+    if (devfn == NOWHERE) {
+        stop(NO_DEVICE);
+    }
     pci_write(devfn, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-    config = (void *)find_structure(devfn, VIRTIO_PCI_CAP_DEVICE_CFG, &at);
-    common = (void *)find_structure(devfn, VIRTIO_PCI_CAP_COMMON_CFG, &at);
-    doorbell = (void *)find_structure(devfn, VIRTIO_PCI_CAP_NOTIFY_CFG, &at);
+    config = find_structure(devfn, VIRTIO_PCI_CAP_DEVICE_CFG, &at);
+    common = find_structure(devfn, VIRTIO_PCI_CAP_COMMON_CFG, &at);
+    doorbell = find_structure(devfn, VIRTIO_PCI_CAP_NOTIFY_CFG, &at);
     multiplier = pci_read(devfn, at + sizeof(struct virtio_pci_cap));
 
     common->device_status = 0;
@@ -91,11 +92,20 @@ static void start_device(void)
 
 /* --- requests ---------------------------------------------------------- */
 
+/* How many blocks that is. */
+static uint16_t blocks_of(uint64_t size)
+{
+    for (uint64_t block = config->block_size; block > 1; block >>= 1) {
+        size >>= 1;
+    }
+    return size;
+}
+
 static void fill(unsigned slot, uint16_t type, uint64_t addr, uint64_t size)
 {
     request[slot].type = type;
     request[slot].u.plug.addr = addr;
-    request[slot].u.plug.nb_blocks = size / config->block_size;
+    request[slot].u.plug.nb_blocks = blocks_of(size);
     desc[2 * slot] = (struct vring_desc) {
         .addr = (uintptr_t)&request[slot],
         .len = sizeof(request[slot]),
@@ -131,23 +141,6 @@ static unsigned take(void)
         COUNTERS->unexpected++;
     }
     return slot;
-}
-
-/* --- what to do ------------------------------------------------------- */
-
-/* The last word of the command line, which QEMU's -append has. */
-static const char *mode(void)
-{
-    const char *text = (char *)(uintptr_t)
-        ((uint32_t *)(uintptr_t)multiboot_info)[4];
-    const char *word = text;
-
-    for (; *text; text++) {
-        if (*text == ' ') {
-            word = text + 1;
-        }
-    }
-    return word;
 }
 
 #endif

@@ -10,6 +10,7 @@
  */
 
 #include "driver.h"
+#include "multiboot.h"
 
 #define POPULATED   (64 << 20)
 

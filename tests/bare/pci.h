@@ -1,5 +1,5 @@
 /*
- * How the flooding guest finds the device, and what it tells the host.
+ * How a guest without a kernel finds the device, and what it tells the host.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <linux/pci_regs.h>
 
+#define NOWHERE     256
 #define MEM_DEVICE  ((0x1040 + 24) << 16 | 0x1af4)
 
 /* Read by python/vmtest/bare.py, which knows this address and this layout. */
@@ -47,36 +48,44 @@ static void pci_write(unsigned devfn, unsigned offset, uint32_t value)
     __asm__ volatile("outl %0, %w1" : : "a"(value), "d"(0xcfc));
 }
 
+/* Where it is on the bus; NOWHERE if there is none. */
 static unsigned find_device(void)
 {
-    for (unsigned devfn = 0; devfn < 256; devfn++) {
-        if (pci_read(devfn, 0) == MEM_DEVICE) {
-            return devfn;
-        }
+    unsigned devfn = 0;
+
+    while (devfn < NOWHERE && pci_read(devfn, 0) != MEM_DEVICE) {
+        devfn++;
     }
-    stop(NO_DEVICE);
+    return devfn;
+}
+
+/* Where a memory BAR, named by its offset in configuration space, lies. */
+static uint64_t bar_address(unsigned devfn, unsigned bar)
+{
+    uint64_t base = pci_read(devfn, bar) & ~0xfu;
+
+    if (pci_read(devfn, bar) & PCI_BASE_ADDRESS_MEM_TYPE_64) {
+        base |= (uint64_t)pci_read(devfn, bar + 4) << 32;
+    }
+    return base;
 }
 
 /* The structure of that type; the capability's own offset goes to @found. */
-static uint64_t find_structure(unsigned devfn, unsigned type, unsigned *found)
+static void *find_structure(unsigned devfn, unsigned type, unsigned *found)
 {
     unsigned at = pci_read(devfn, PCI_CAPABILITY_LIST) & 0xfc;
 
     for (; at; at = pci_read(devfn, at + 1) & 0xfc) {
         unsigned bar;
-        uint64_t base;
 
         if ((pci_read(devfn, at) & 0xff) != PCI_CAP_ID_VNDR ||
             (pci_read(devfn, at + 3) & 0xff) != type) {
             continue;
         }
         bar = PCI_BASE_ADDRESS_0 + 4 * (pci_read(devfn, at + 4) & 0xff);
-        base = pci_read(devfn, bar) & ~0xfu;
-        if (pci_read(devfn, bar) & PCI_BASE_ADDRESS_MEM_TYPE_64) {
-            base |= (uint64_t)pci_read(devfn, bar + 4) << 32;
-        }
         *found = at;
-        return base + pci_read(devfn, at + 8);
+        return (void *)(uintptr_t)(bar_address(devfn, bar) +
+                                   pci_read(devfn, at + 8));
     }
     stop(NO_CAPABILITY);
 }
