@@ -1,32 +1,54 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Build a guest without a kernel: a flat image that QEMU's -kernel starts.
+"""Build a guest without a kernel: a flat image that QEMU's -kernel starts, or a
+ROM that its -bios starts.
 
 It is a program without a system around it, because any kernel in between would
-slow the flood down; building it takes a second and only the compiler.
+slow a flood down, and because there are KVMs that run no kernel; building it
+takes a second and only the compiler.
 """
 
+import subprocess
 from pathlib import Path
 
 from driver import paths, ui
 
 HERE = paths.ROOT / "tests" / "bare"
 IMAGE = paths.BUILD / "flood" / "flood.bin"
-LOG = paths.LOGS / "flood-build.log"
+ROM = paths.BUILD / "kvm" / "serve.bin"
 
-FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-m64",
-         "-ffreestanding", "-fno-pic", "-mno-red-zone", "-mgeneral-regs-only",
-         "-fno-stack-protector", "-fcf-protection=none")
+FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
+         "-fno-pic", "-mgeneral-regs-only", "-fno-stack-protector",
+         "-fcf-protection=none")
+LONG = ("-m64", "-mno-red-zone")
 
 
 def build(source: Path = HERE / "flood.c", image: Path = IMAGE) -> Path:
     """Have the image of a guest, the flooding one if no other is named."""
-    LOG.unlink(missing_ok=True)
+    return _build((HERE / "start.S", source), image, LONG,
+                  ("-T", HERE / "guest.ld"))
+
+
+def build_rom() -> Path:
+    """Have the ROM of the guest that does what it is told."""
+    # Debian keeps the kernel's headers of 64 bits, which serve 32 bits as well,
+    # where a compiler for 32 bits does not look.
+    machine = subprocess.run(["gcc", "-print-multiarch"], capture_output=True,
+                             text=True, check=True).stdout.strip()
+    return _build((HERE / "rom.S", HERE / "serve.c"), ROM,
+                  ("-m32", "-idirafter", f"/usr/include/{machine}"),
+                  ("-m", "elf_i386", "-T", HERE / "rom.ld"))
+
+
+def _build(parts: tuple[Path, ...], image: Path, flags: tuple,
+           link: tuple) -> Path:
+    log = paths.LOGS / f"{image.stem}-build.log"
+    log.unlink(missing_ok=True)
     image.parent.mkdir(parents=True, exist_ok=True)
     objects = []
-    for part in (HERE / "start.S", source):
+    for part in parts:
         objects.append(image.with_name(f"{image.stem}-{part.stem}.o"))
-        ui.run(["gcc", *FLAGS, "-I", HERE, "-c", part, "-o", objects[-1]],
-               log=LOG, what=f"building {ui.shown(part)}")
-    ui.run(["ld", "-T", HERE / "guest.ld", "--oformat", "binary", "-o", image,
-            *objects], log=LOG, what=f"linking {ui.shown(image)}")
+        ui.run(["gcc", *FLAGS, *flags, "-I", HERE, "-c", part,
+                "-o", objects[-1]], log=log, what=f"building {ui.shown(part)}")
+    ui.run(["ld", *link, "--oformat", "binary", "-o", image, *objects],
+           log=log, what=f"linking {ui.shown(image)}")
     return image

@@ -49,12 +49,6 @@ class VM(QEMUMachine):
 
     def __init__(self, name: str, *args: str, binary: str | None = None,
                  machine: str = "q35", append: str = ""):
-        for file in (paths.GUEST / "vmlinuz",
-                     paths.GUEST / "initrd.img"):
-            if not file.is_file():
-                raise Unexpected(f"expected the guest's {file.name} in "
-                                 f"{file.parent}; it is missing: make check "
-                                 "and make demo build it")
         LOGS.mkdir(parents=True, exist_ok=True)
         super().__init__(
             binary or default_binary(),
@@ -309,6 +303,12 @@ def default_binary() -> str:
 
 def base_arguments(append: str = "", kind: str | None = None) -> list[str]:
     """The part of QEMU's command line that is the same for every test."""
+    for file in (paths.GUEST / "vmlinuz",
+                 paths.GUEST / "initrd.img"):
+        if not file.is_file():
+            raise Unexpected(f"expected the guest's {file.name} in "
+                             f"{file.parent}; it is missing: make check "
+                             "and make demo build it")
     return ["-accel", kind or accel.option(), "-nodefaults", "-no-user-config",
             "-kernel", str(paths.GUEST / "vmlinuz"),
             "-initrd", str(paths.GUEST / "initrd.img"),
