@@ -11,9 +11,9 @@ export PYTHONDONTWRITEBYTECODE := 1
 export QEMU_SRC TARGETS CONFIGURE_FLAGS ACCEL
 
 # The suites that gate a change; what check-full runs besides; those of pytest.
-SUITES = unit qtest fuzz driver checks docs flood guest vmemctl
+SUITES = unit qtest fuzz driver checks docs flood kvm guest vmemctl
 MORE = proof upstream variants
-BY_PYTEST = driver checks docs flood guest vmemctl variants
+BY_PYTEST = driver checks docs flood kvm guest vmemctl variants
 OBJ = build/qemu/obj
 UNIT = build/unit
 THINGS = qemu vmemctl stock guest unit
