@@ -25,6 +25,7 @@ UNPLUGGED = 1           # a state
 DEVICE = ("-object", "memory-backend-ram,id=mem0,size=1G,reserve=off",
           "-device", "virtio-mem-pci,id=vm0,memdev=mem0,block-size=2M")
 READY_WITHIN = 30       # it takes a tenth of a second
+WINDOW = 1 << 30        # where the guest has the device's memory, with paging
 
 
 class Config(NamedTuple):
@@ -128,17 +129,19 @@ def pattern_file() -> Path:
 
 
 @functools.cache
-def trouble(kind: str) -> str | None:
+def trouble(kind: str, paging: bool = False) -> str | None:
     """Why the ROM does not run with this accelerator; None if it does."""
     if kind == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "there is no /dev/kvm that may be used"
     try:
         with Rom(kind, "probe") as vm:
             vm.wait_ready()
+            if paging:
+                vm.numbers("window")
             vm.config()
     except Unexpected as failure:
-        return ("it does not run a guest of 32 bits without paging: "
-                + str(failure).partition("\n")[0])
+        return (f"it does not run a guest of 32 bits with{'' if paging else 'out'}"
+                " paging: " + str(failure).partition("\n")[0])
     return None
 
 

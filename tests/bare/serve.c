@@ -2,7 +2,8 @@
  * The serving guest: firmware that drives the device as it is told.
  *
  * It needs no more of a processor than 32-bit code without paging, so that it
- * runs also with a KVM that can do no more. A command is a line:
+ * runs also with a KVM that can do no more, unless it is told to turn it on. A
+ * command is a line:
  *
  *   config              -> addr, block, region, usable, plugged, requested
  *   request TYPE FIRST COUNT    a request for so many blocks
@@ -14,11 +15,13 @@
  *   messages            have the device send interrupts from now on; requests
  *                       then wait for one
  *   interrupts          -> how many came from the queue, and the configuration
- *   store ADDR LENGTH   have QEMU copy the file opt/pattern there: without
- *                       paging a processor reaches nothing above 4 GiB
- *   load                from now on, write to memory below 4 GiB each
- *                       millisecond, and look whether what is there is what
- *                       was written
+ *   store ADDR LENGTH   have QEMU copy the file opt/pattern to guest-physical
+ *                       memory: without paging, a processor reaches 4 GiB
+ *   window              turn paging on: the device's memory is at 1 GiB, too
+ *   poke ADDR VALUE     write a word
+ *   peek ADDR           -> a word
+ *   load ADDR           from now on, write to 1024 pages there each millisecond,
+ *                       and look whether what is there is what was written
  *   loaded              -> how many pages were written, and how many were found
  *                       to be damaged
  *   start               drive the device that was added since the guest began
@@ -28,15 +31,17 @@
  */
 
 #include "console.h"
+#include "fw_cfg.h"
 #include "interrupts.h"
+#include "window.h"
 
 #define BARS        0xc0000000u     /* from here on; nobody else has this */
-#define LOAD        ((volatile uint32_t *)0x1000000)
 #define LOAD_PAGES  1024u
-#define WORDS       (PAGE / sizeof(*LOAD))
+#define WORDS       (PAGE / sizeof(uint32_t))
 #define AT_ONCE     16              /* pages a millisecond */
 
-static bool loading, with_messages;
+static bool with_messages;
+static volatile uint32_t *load; /* NULL: there is none */
 static uint32_t written, damaged;
 
 /* --- what firmware does ------------------------------------------------- */
@@ -64,56 +69,14 @@ static void assign_addresses(unsigned devfn)
     }
 }
 
-/* --- QEMU's fw_cfg, which writes to any address -------------------------- */
-
-#define SELECT_AND_READ(key)    ((uint32_t)(key) << 16 | 8 | 2)
-#define DIRECTORY   0x19
-#define FILES       64
-
-struct file {
-    uint32_t size;
-    uint16_t key, reserved;
-    char name[56];
-};
-
-static struct { uint32_t count; struct file file[FILES]; } directory;
-
-static void copy(uint16_t key, uint64_t address, uint32_t length)
-{
-    static volatile struct {
-        uint32_t control, length, high, low;
-    } order;
-
-    order.length = __builtin_bswap32(length);
-    order.high = __builtin_bswap32(address >> 32);
-    order.low = __builtin_bswap32(address);
-    order.control = __builtin_bswap32(SELECT_AND_READ(key));
-    barrier();
-    __asm__ volatile("outl %0, %w1" : : "a"(0), "d"(0x514));
-    __asm__ volatile("outl %0, %w1" : :
-                     "a"(__builtin_bswap32((uintptr_t)&order)), "d"(0x518));
-    while (order.control) {
-    }
-}
+/* --- commands ------------------------------------------------------------ */
 
 static void store(char *address)
 {
     char *length = next_word(address);
 
-    copy(DIRECTORY, (uintptr_t)&directory, sizeof(directory));
-    for (unsigned i = 0; i < __builtin_bswap32(directory.count); i++) {
-        struct file *file = &directory.file[i];
-
-        if (same(file->name, "opt/pattern")) {
-            copy(__builtin_bswap16(file->key), number(address),
-                 number(length));
-            return;
-        }
-    }
-    say("no such file");
+    copy(find_file("opt/pattern"), number(address), number(length));
 }
-
-/* --- commands ------------------------------------------------------------ */
 
 static void show_config(char *unused)
 {
@@ -221,11 +184,34 @@ static void show_interrupts(char *unused)
     say_number(interrupts[CONFIG]);
 }
 
+static void show_window(char *unused)
+{
+    (void)unused;
+    open_window();
+}
+
+static volatile uint32_t *word_at(char *address)
+{
+    return (void *)(uintptr_t)number(address);
+}
+
+static void poke(char *address)
+{
+    char *value = next_word(address);
+
+    *word_at(address) = number(value);
+}
+
+static void peek(char *address)
+{
+    say_number(*word_at(address));
+}
+
 /* Page by page, again and again: what each has is the number of the round. */
 static void load_some(void)
 {
     for (unsigned i = 0; i < AT_ONCE; i++, written++) {
-        volatile uint32_t *page = LOAD + written % LOAD_PAGES * WORDS;
+        volatile uint32_t *page = load + written % LOAD_PAGES * WORDS;
         const uint32_t round = written / LOAD_PAGES;
 
         damaged += page[0] != round || page[WORDS - 1] != round;
@@ -233,14 +219,13 @@ static void load_some(void)
     }
 }
 
-static void start_load(char *unused)
+static void start_load(char *address)
 {
-    (void)unused;
+    load = word_at(address);
     for (unsigned page = 0; page < LOAD_PAGES; page++) {
-        LOAD[page * WORDS] = LOAD[page * WORDS + WORDS - 1] = 0;
+        load[page * WORDS] = load[page * WORDS + WORDS - 1] = 0;
     }
     written = damaged = 0;
-    loading = true;
 }
 
 static void show_load(char *unused)
@@ -278,6 +263,9 @@ static const struct {
     { "messages", turn_messages_on },
     { "interrupts", show_interrupts },
     { "store", store },
+    { "window", show_window },
+    { "peek", peek },
+    { "poke", poke },
     { "load", start_load },
     { "loaded", show_load },
     { "start", start },
@@ -308,7 +296,7 @@ static void read_line(char *line, unsigned size)
 
     for (;;) {
         if (!has_input()) {
-            if (loading) {
+            if (load) {
                 load_some();
             }
             rest();

@@ -11,7 +11,7 @@ from vmtest import image, rom, slots
 from vmtest.memory import GiB, MiB
 from vmtest.migration import FAST, SLOW, wait_migration
 from vmtest.rom import (ACK, BUSY, ERROR, NACK, PATTERN, PLUG, STATE, UNPLUG,
-                        UNPLUG_ALL, UNPLUGGED, Rom, arrive, migrate, pattern)
+                        UNPLUG_ALL, UNPLUGGED, WINDOW, Rom, arrive, migrate, pattern)
 from vmtest.vm import Silent
 
 BLOCK = 2 * MiB
@@ -19,6 +19,8 @@ SIZE = 256 * MiB
 BLOCKS = SIZE // BLOCK
 MIXED = 2               # a state, as UNPLUGGED
 NOTHING = bytes(PATTERN)
+LOW = 16 * MiB          # where a load may be: in memory that is always there,
+PLUGGED = WINDOW + 8 * BLOCK    # or in plugged memory, by paging
 # Machine types since 5.2 have a clock with KVM, even if the processor has none,
 # and a TCG takes no guest that has one. Before, the device had no MSI-X unless it
 # was told so.
@@ -43,9 +45,9 @@ def built() -> None:
 @pytest.fixture
 def able(built):
     """Skip what this machine cannot run."""
-    def check(*kinds: str) -> None:
+    def check(*kinds: str, paging: bool = False) -> None:
         for kind in kinds:
-            if why := rom.trouble(kind):
+            if why := rom.trouble(kind) or paging and rom.trouble(kind, True):
                 if kind == "tcg":
                     pytest.fail(why)
                 pytest.skip(f"KVM: {why}")
@@ -121,6 +123,25 @@ def test_what_was_unplugged_is_empty_when_it_is_plugged_again(vm):
     assert vm.request(PLUG, 1, 2) == ACK
     contents = [vm.content(block * BLOCK) for block in range(4)]
     assert contents == [pattern(), NOTHING, NOTHING, pattern()]
+
+
+def test_a_processor_finds_plugged_memory_and_finds_it_empty_again(vm, able):
+    able(vm.kind, paging=True)
+    vm.numbers("window")
+    at = WINDOW + 3 * BLOCK
+    assert vm.request(PLUG, 0, BLOCKS) == ACK
+    assert vm.numbers("peek", at) == [0]
+    vm.numbers("poke", at, 0x12345678)
+    assert vm.content(3 * BLOCK, 4) == bytes.fromhex("78563412")
+    vm.store(4 * BLOCK)
+    assert vm.numbers("peek", at + BLOCK) == [
+        int.from_bytes(pattern()[:4], "little")]
+    for _ in range(2):
+        assert vm.numbers("peek", at) == [0x12345678]
+        assert vm.request(UNPLUG, 3, 1) == ACK
+        assert vm.request(PLUG, 3, 1) == ACK
+        assert vm.numbers("peek", at) == [0]
+        vm.numbers("poke", at, 0x12345678)
 
 
 # ---- kicks and interrupts ----
@@ -221,8 +242,8 @@ def loaded(vm: Rom, pages: int) -> int:
     return seen[1]
 
 
-def fill(source: Rom) -> None:
-    """All blocks but two, with something in one of them, and a load."""
+def fill(source: Rom, load: int) -> None:
+    """All blocks but two, with something in one of them, and a load there."""
     source.resize("vm0", SIZE)
     source.numbers("messages")
     assert source.request(PLUG, 0, BLOCKS) == ACK
@@ -231,7 +252,9 @@ def fill(source: Rom) -> None:
     source.store(2 * BLOCK)
     assert source.request(UNPLUG, 2, 1) == ACK
     assert source.request(PLUG, 2, 1) == ACK
-    source.numbers("load")
+    if load >= WINDOW:
+        source.numbers("window")
+    source.numbers("load", load)
 
 
 def change(source: Rom) -> None:
@@ -241,10 +264,10 @@ def change(source: Rom) -> None:
     source.store(BLOCK)
 
 
-def go(source: Rom, vm: Rom, path: Path) -> int:
+def go(source: Rom, vm: Rom, path: Path, load: int) -> int:
     """Move a guest that works; how many pages it finds damaged then."""
     source.wait_ready()
-    fill(source)
+    fill(source, load)
     migrate(source, vm, path, **{"max-bandwidth": SLOW})
     wait_migration(source, "active")
     change(source)
@@ -260,19 +283,20 @@ def go(source: Rom, vm: Rom, path: Path) -> int:
     return damaged
 
 
+@pytest.mark.parametrize("load", (LOW, PLUGGED), ids=("low", "plugged"))
 @pytest.mark.parametrize("source, kind, machine, ring", (
     ("tcg", "tcg", "q35", ""), ("kvm", "kvm", "q35", ""),
     ("kvm", "kvm", "q35", ",dirty-ring-size=4096"),
     ("kvm", "tcg", OLD, ""), ("tcg", "kvm", OLD, "")))
-def test_a_guest_moves(source, kind, machine, ring, able, tmp_path):
-    able(source, kind)
+def test_a_guest_moves(source, kind, machine, ring, load, able, tmp_path):
+    able(source, kind, paging=load == PLUGGED)
     options = {"machine": machine, "device": device("vectors=2")}
     for attempt in range(AGAIN if source == "tcg" else 1):
         with (Rom(source, f"move.{kind}.from", accel=ring, **options) as old,
               Rom(kind, f"move.{source}.to", "-incoming", "defer",
                   **options) as vm):
             try:
-                damaged = go(old, vm, tmp_path / str(attempt))
+                damaged = go(old, vm, tmp_path / str(attempt), load)
             except Silent as silent:
                 damaged = str(silent)
             if damaged:
@@ -280,7 +304,7 @@ def test_a_guest_moves(source, kind, machine, ring, able, tmp_path):
                 continue
             # There it goes on, with all that KVM does for it.
             assert vm.request(PLUG, 4, 2) == ACK
-            assert vm.request(UNPLUG, 0, BLOCKS) == ACK
+            assert vm.request(UNPLUG, 0, 8) == ACK
             queue, _ = vm.numbers("interrupts")
             assert queue == 7
             assert vm.kicks() == int(kind == "kvm")
