@@ -24,8 +24,8 @@ static volatile uint32_t *apic(unsigned offset)
 
 /*
  * Only rest() lets interrupts in. So a handler may end with a jump and leave
- * them off: the emulator in KVM, which is all that some KVMs run such code with,
- * has no iret for protected mode.
+ * them off: KVM's emulator, which is all that some KVMs run such code with, has
+ * no iret for protected mode.
  */
 #define HANDLER(name, vector) \
     __attribute__((naked)) static void name(void) \

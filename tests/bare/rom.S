@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#define BOOT        0xFF00      /* where rom.ld has .boot, in %cs after a reset */
+#define BOOT        0xFF00      /* in %cs after a reset: see rom.ld */
 
     .section .boot, "ax"
     .code16

@@ -8,7 +8,7 @@
  *   config              -> addr, block, region, usable, plugged, requested
  *   request TYPE FIRST COUNT    a request for so many blocks
  *                       -> type of the answer, and its state
- *   rounds N            N times PLUG and UNPLUG of 64 blocks, 64 requests a kick
+ *   rounds N            N times PLUG and UNPLUG of 64 blocks, a request each
  *                       -> answers in all, and those that were no ACK; cycles
  *                       from kick to last answer, of all PLUG and all UNPLUG
  *   cycles              -> the counter of cycles
@@ -20,8 +20,8 @@
  *   window              turn paging on: the device's memory is at 1 GiB, too
  *   poke ADDR VALUE     write a word
  *   peek ADDR           -> a word
- *   load ADDR           from now on, write to 1024 pages there each millisecond,
- *                       and look whether what is there is what was written
+ *   load ADDR           from now on, write to some of 1024 pages there each
+ *                       millisecond, and look whether what was written is there
  *   loaded              -> how many pages were written, and how many were found
  *                       to be damaged
  *   start               drive the device that was added since the guest began
