@@ -19,6 +19,7 @@
 #include "system/runstate.h"
 #include "trace.h"
 #include "virtio-mem/device.h"
+#include "virtio-mem/memslots.h"
 #include "virtio-mem/properties.h"
 #include "virtio-mem/state.h"
 #include "virtio-mem/target.h"
@@ -147,8 +148,10 @@ static const struct {
     size_t self;                /* where in VirtIOMEMLive it has its own */
 } virtio_mem_parts[] = {
     { &virtio_mem_memory_part, offsetof(VirtIOMEMLive, memory) },
+    { &virtio_mem_slots_map_part, offsetof(VirtIOMEMLive, slots) },
     { &virtio_mem_listeners_part, offsetof(VirtIOMEMLive, listeners) },
     { &virtio_mem_state_part, offsetof(VirtIOMEMLive, state.blocks) },
+    { &virtio_mem_slots_unmap_part, offsetof(VirtIOMEMLive, slots) },
     /* These hear of the end. */
     { &virtio_mem_sizes_part, offsetof(VirtIOMEMLive, sizes) },
     { &virtio_mem_retry_part, offsetof(VirtIOMEMLive, retry) },
@@ -239,6 +242,8 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
     }
 
     virtio_mem_properties_warn(vmem);
+    virtio_mem_memslots_start(vmem->memslots, &live->slots, &live->state.geo,
+                              &live->state.blocks);
     vmem->live = live;
     vmem->migration = &live->migration;
     virtio_init(vdev, VIRTIO_ID_MEM, sizeof(struct virtio_mem_config));
@@ -281,6 +286,7 @@ static void virtio_mem_unrealize(DeviceState *dev)
     virtio_mem_sizes_cleanup(&live->sizes);
     virtio_mem_report_cleanup(&live->report);
     virtio_cleanup(vdev);
+    virtio_mem_memslots_stop(vmem->memslots, &live->slots);
     virtio_mem_give_memory_up(vmem, live);
     vmem->live = NULL;
     vmem->migration = NULL;
@@ -381,6 +387,11 @@ static void virtio_mem_rdm_unregister_listener(RamDiscardManager *rdm,
                                     listener);
 }
 
+static void virtio_mem_finalize(Object *obj)
+{
+    virtio_mem_memslots_free(VIRTIO_MEM(obj)->memslots);
+}
+
 static void virtio_mem_class_init(ObjectClass *oc, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(oc);
@@ -412,6 +423,7 @@ static const TypeInfo virtio_mem_info = {
     .name = TYPE_VIRTIO_MEM,
     .parent = TYPE_VIRTIO_DEVICE,
     .instance_size = sizeof(VirtIOMEM),
+    .instance_finalize = virtio_mem_finalize,
     .class_init = virtio_mem_class_init,
     .interfaces = (InterfaceInfo[]) {
         { TYPE_RAM_DISCARD_MANAGER },

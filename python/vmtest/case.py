@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the guest tests share: one boot a class, a clean start for each test."""
 
+import os
 import re
 import unittest
 from contextlib import contextmanager
@@ -99,7 +100,12 @@ class GuestCase(SharedCase):
 
 
 def device(number: int, size: str, options: str = "") -> tuple[str, ...]:
-    """Arguments for the device vmN with its memory backend memN."""
+    """Arguments for the device vmN with its memory backend memN.
+
+    VM_DEVICE_OPTIONS in the environment are properties for all devices.
+    """
+    more = os.environ.get("VM_DEVICE_OPTIONS", "")
+    options = ",".join(filter(None, (options, more)))
     return ("-object", f"memory-backend-ram,id=mem{number},size={size},"
                        "reserve=off",
             "-device", f"virtio-mem-pci,id=vm{number},memdev=mem{number}"

@@ -20,6 +20,7 @@
 #include "report.h"
 #include "retry.h"
 #include "sizes.h"
+#include "slots.h"
 #include "system-reset.h"
 
 struct VirtIOMEMLive {
@@ -30,6 +31,7 @@ struct VirtIOMEMLive {
     VirtIOMEMPartOfDevice *parts;   /* of a change, in order */
     VirtIOMEMEngine *engine;
     VirtIOMEMMemory memory;
+    VirtIOMEMSlots slots;
     VirtIOMEMListeners listeners;
     VirtIOMEMSizes sizes;
     VirtIOMEMRetry retry;

@@ -162,8 +162,11 @@ static int migration_blocks_restore(VirtIOMEMMigration *migration, bool early)
                      " cannot be given back to the host: %s", strerror(-ret));
         return ret;
     }
+    /* Many runs may map many slots: all at once. */
+    memory_region_transaction_begin();
     ret = virtio_mem_change_restore(device->engine, &migration->blocks,
                                     populate);
+    memory_region_transaction_commit();
     if (ret) {
         error_report("virtio-mem: the plugged memory of the stream (0x%" PRIx64
                      " bytes) cannot be had here: %s", migration->plugged_size,

@@ -11,8 +11,10 @@
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
 
-static void monitor_info_resize(Monitor *mon, const VirtioMEMResizeInfo *resize)
+static void monitor_info_resize(Monitor *mon, const VirtioMEMDeviceInfo *info)
 {
+    const VirtioMEMResizeInfo *resize = info->resize;
+
     monitor_printf(mon, "  status: %s",
                    VirtioMEMResizeStatus_str(resize->status));
     if (resize->has_reason) {
@@ -24,6 +26,10 @@ static void monitor_info_resize(Monitor *mon, const VirtioMEMResizeInfo *resize)
     if (resize->has_rate) {
         monitor_printf(mon, ", %" PRIu64 " bytes/s, %" PRId64 " s left",
                        resize->rate, resize->eta);
+    }
+    if (info->has_memslots) {
+        monitor_printf(mon, ", %u of %u memslots mapped", info->mapped_memslots,
+                       info->memslots);
     }
     monitor_printf(mon, "\n");
 }
@@ -53,7 +59,7 @@ void hmp_info_virtio_mem(Monitor *mon, const VirtioMEMDeviceInfo *info,
                          bool verbose)
 {
     if (info->resize) {
-        monitor_info_resize(mon, info->resize);
+        monitor_info_resize(mon, info);
     }
     if (info->requests && verbose) {
         monitor_info_requests(mon, info->requests);

@@ -18,6 +18,7 @@
 #include "system/numa.h"
 #include "system/system.h"
 #include "backend.h"
+#include "memslots.h"
 #include "properties.h"
 #include "target.h"
 
@@ -229,6 +230,69 @@ static bool properties_unplugged_inaccessible(const VirtIOMEM *vmem)
     }
 }
 
+/* @least: bytes; the block size and the page size of memdev, the larger. */
+static bool properties_check_memslot_size(const VirtIOMEM *vmem, uint64_t least,
+                                          Error **errp)
+{
+    const uint64_t wanted = vmem->memslot_size;
+    PropertiesSizes sizes;
+
+    if (!wanted) {
+        return true;
+    }
+    if (!vmem->dynamic_memslots) {
+        error_setg(errp, "'" VIRTIO_MEM_MEMSLOT_SIZE_PROP "' needs '"
+                   VIRTIO_MEM_DYNAMIC_MEMSLOTS_PROP "' to be on");
+        return false;
+    }
+    if (wanted < least) {
+        sizes = properties_sizes(wanted, least);
+        error_setg(errp, "'" VIRTIO_MEM_MEMSLOT_SIZE_PROP "' (%s) must be at"
+                   " least '" VIRTIO_MEM_BLOCK_SIZE_PROP "' and the page size"
+                   " of the memory backend (%s)", sizes.first, sizes.second);
+        return false;
+    }
+    if (virtio_mem_memslots_size(vmem->memslots) != wanted) {
+        const uint64_t fitting =
+            virtio_mem_memslots_fitting_size(vmem->memslots, wanted);
+
+        sizes = properties_sizes(wanted, fitting);
+        error_setg(errp, "'" VIRTIO_MEM_MEMSLOT_SIZE_PROP "' (%s) needs %"
+                   PRIu64 " memory slots, of which %u can be had; it must be at"
+                   " least %s", sizes.first,
+                   virtio_mem_slots_count(memory_region_size(&vmem->memdev->mr),
+                                          wanted),
+                   virtio_mem_memslots_offered(vmem->memslots), sizes.second);
+        return false;
+    }
+    return true;
+}
+
+static bool properties_check_memslots(const VirtIOMEM *vmem,
+                                      const VirtIOMEMProperties *properties,
+                                      Error **errp)
+{
+    const uint64_t page_size = host_memory_backend_pagesize(vmem->memdev);
+
+    if (vmem->dynamic_memslots && !properties->unplugged_inaccessible) {
+        error_setg(errp, "'" VIRTIO_MEM_DYNAMIC_MEMSLOTS_PROP "' needs '"
+                   VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP "' to be on: memory"
+                   " without a slot cannot be read");
+        return false;
+    }
+    if (vmem->dynamic_memslots && vmem->memdev->guest_memfd) {
+        g_autofree char *name = host_memory_backend_get_name(vmem->memdev);
+
+        error_setg(errp, "'" VIRTIO_MEM_DYNAMIC_MEMSLOTS_PROP "' cannot be on:"
+                   " '" VIRTIO_MEM_MEMDEV_PROP "' names the memory backend '%s'"
+                   " of a confidential guest, whose memory has to stay where it"
+                   " is", name);
+        return false;
+    }
+    return properties_check_memslot_size(
+        vmem, MAX(properties->geo.block_size, page_size), errp);
+}
+
 bool virtio_mem_properties_resolve(const VirtIOMEM *vmem,
                                    VirtIOMEMProperties *properties,
                                    Error **errp)
@@ -249,6 +313,7 @@ bool virtio_mem_properties_resolve(const VirtIOMEM *vmem,
 
     return properties_check_geometry(&properties->geo,
                           host_memory_backend_pagesize(vmem->memdev), errp) &&
+           properties_check_memslots(vmem, properties, errp) &&
            virtio_mem_properties_check_size(
                &properties->geo,
                vmem->initial_size_name ?: VIRTIO_MEM_REQUESTED_SIZE_PROP,
@@ -426,6 +491,44 @@ static void properties_set_block_size(Object *obj, Visitor *v, const char *name,
     vmem->block_size = size;
 }
 
+static void properties_get_memslot_size(Object *obj, Visitor *v,
+                                        const char *name, void *opaque,
+                                        Error **errp)
+{
+    const VirtIOMEM *vmem = VIRTIO_MEM(obj);
+
+    properties_visit_value(v, name, vmem->memslots ?
+                           virtio_mem_memslots_size(vmem->memslots) :
+                           vmem->memslot_size, errp);
+}
+
+/* Checked at once, as the block size is. */
+static void properties_set_memslot_size(Object *obj, Visitor *v,
+                                        const char *name, void *opaque,
+                                        Error **errp)
+{
+    VirtIOMEM *vmem = VIRTIO_MEM(obj);
+    uint64_t size;
+
+    if (vmem->live) {
+        error_setg(errp, "'" VIRTIO_MEM_MEMSLOT_SIZE_PROP "' cannot be changed"
+                   " once the device exists");
+        return;
+    }
+    if (!visit_type_size(v, name, &size, errp)) {
+        return;
+    }
+    if (size < VIRTIO_MEM_MIN_SLOT_SIZE || !is_power_of_2(size)) {
+        const PropertiesSizes sizes =
+            properties_sizes(size, VIRTIO_MEM_MIN_SLOT_SIZE);
+
+        error_setg(errp, "'" VIRTIO_MEM_MEMSLOT_SIZE_PROP "' (%s) must be a"
+                   " power of two and at least %s", sizes.first, sizes.second);
+        return;
+    }
+    vmem->memslot_size = size;
+}
+
 static bool properties_get_resize_events(Object *obj, Error **errp)
 {
     return VIRTIO_MEM(obj)->resize_events;
@@ -446,6 +549,8 @@ static const Property virtio_mem_properties[] = {
                        prealloc_threads, 0),
     DEFINE_PROP_BOOL(VIRTIO_MEM_EARLY_MIGRATION_PROP, VirtIOMEM,
                      early_migration, true),
+    DEFINE_PROP_BOOL(VIRTIO_MEM_DYNAMIC_MEMSLOTS_PROP, VirtIOMEM,
+                     dynamic_memslots, false),
     /* Last: only targets with legacy guests have it, others behave as on. */
     DEFINE_PROP_ON_OFF_AUTO(VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP, VirtIOMEM,
                             unplugged_inaccessible, ON_OFF_AUTO_ON),
@@ -461,6 +566,8 @@ static const struct {
       "bytes the guest is asked to plug; a multiple of block-size" },
     { VIRTIO_MEM_BLOCK_SIZE_PROP,
       "bytes, a power of two; what is plugged and unplugged at once" },
+    { VIRTIO_MEM_MEMSLOT_SIZE_PROP,
+      "bytes of a memory slot, a power of two; with dynamic-memslots=on" },
     { VIRTIO_MEM_RESIZE_EVENTS_PROP,
       "on/off; send MEMORY_DEVICE_RESIZE_STATUS to all QMP clients" },
     { VIRTIO_MEM_ADDR_PROP,
@@ -476,6 +583,8 @@ static const struct {
       " each CPU of the host" },
     { VIRTIO_MEM_EARLY_MIGRATION_PROP,
       "on/off; migrate what is plugged before RAM; same on both sides" },
+    { VIRTIO_MEM_DYNAMIC_MEMSLOTS_PROP,
+      "on/off; take memory slots of KVM and vhost only for what is plugged" },
     { VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP,
       "on/off/auto; refuse drivers that may read unplugged memory" },
 };
@@ -495,6 +604,9 @@ void virtio_mem_properties_class_init(ObjectClass *oc)
     object_class_property_add(oc, VIRTIO_MEM_BLOCK_SIZE_PROP, "size",
                               properties_get_block_size,
                               properties_set_block_size, NULL, NULL);
+    object_class_property_add(oc, VIRTIO_MEM_MEMSLOT_SIZE_PROP, "size",
+                              properties_get_memslot_size,
+                              properties_set_memslot_size, NULL, NULL);
     /* Not a property of qdev: those are fixed at realize. */
     object_class_property_add_bool(oc, VIRTIO_MEM_RESIZE_EVENTS_PROP,
                                    properties_get_resize_events,

@@ -14,6 +14,7 @@
 #include "hw/mem/memory-device.h"
 #include "hw/virtio/virtio-mem.h"
 #include "device.h"
+#include "memslots.h"
 
 /* The name that virtio_instance_init_common() gives the device. */
 #define VIRTIO_BACKEND "virtio-backend"
@@ -46,9 +47,42 @@ static uint64_t transport_get_plugged_size(const MemoryDeviceState *md, Error **
     return virtio_mem_get_plugged_size(transport_device_of(md));
 }
 
+/*
+ * What is mapped is asked for before realize, and after unrealize. With
+ * dynamic-memslots it is made when it is first asked for.
+ */
 static MemoryRegion *transport_get_memory_region(MemoryDeviceState *md, Error **errp)
 {
-    return virtio_mem_get_region(transport_device_of(md), errp);
+    VirtIOMEM *vmem = transport_device_of(md);
+    MemoryRegion *ram = virtio_mem_get_region(vmem, errp);
+
+    if (!ram || !vmem->dynamic_memslots) {
+        return ram;
+    }
+    if (!vmem->memslots) {
+        vmem->memslots = virtio_mem_memslots_new(OBJECT(vmem), ram);
+    }
+    return virtio_mem_memslots_region(vmem->memslots);
+}
+
+/* After the machine has asked for the region the first time. */
+static void transport_decide_memslots(MemoryDeviceState *md, unsigned int limit)
+{
+    VirtIOMEM *vmem = transport_device_of(md);
+    const uint64_t page_size = host_memory_backend_pagesize(vmem->memdev);
+
+    if (vmem->memslots) {
+        virtio_mem_memslots_decide(
+            vmem->memslots, limit, vmem->memslot_size,
+            MAX(virtio_mem_get_block_size(vmem), page_size));
+    }
+}
+
+static unsigned int transport_get_memslots(MemoryDeviceState *md)
+{
+    const VirtIOMEM *vmem = transport_device_of(md);
+
+    return vmem->memslots ? virtio_mem_memslots_count(vmem->memslots) : 1;
 }
 
 static uint64_t transport_get_min_alignment(const MemoryDeviceState *md)
@@ -76,6 +110,11 @@ static void transport_fill_device_info(const MemoryDeviceState *md,
         vi->requests = virtio_mem_report_requests(
             &vmem->live->report,
             virtio_mem_memory_host_time(&vmem->live->memory));
+        if (vmem->memslots) {
+            vi->has_memslots = vi->has_mapped_memslots = true;
+            vi->memslots = virtio_mem_memslots_count(vmem->memslots);
+            vi->mapped_memslots = virtio_mem_slots_mapped(&vmem->live->slots);
+        }
     }
     info->type = MEMORY_DEVICE_INFO_KIND_VIRTIO_MEM;
     info->u.virtio_mem.data = vi;
@@ -98,6 +137,8 @@ void virtio_mem_transport_class_init(ObjectClass *oc)
     mdc->set_addr = transport_set_addr;
     mdc->get_plugged_size = transport_get_plugged_size;
     mdc->get_memory_region = transport_get_memory_region;
+    mdc->decide_memslots = transport_decide_memslots;
+    mdc->get_memslots = transport_get_memslots;
     mdc->get_min_alignment = transport_get_min_alignment;
     mdc->fill_device_info = transport_fill_device_info;
 }

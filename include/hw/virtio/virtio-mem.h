@@ -31,6 +31,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMEM, VIRTIO_MEM)
 #define VIRTIO_MEM_PREALLOC_PROP "prealloc"
 #define VIRTIO_MEM_PREALLOC_THREADS_PROP "prealloc-threads"
 #define VIRTIO_MEM_RESIZE_EVENTS_PROP "resize-events"
+#define VIRTIO_MEM_DYNAMIC_MEMSLOTS_PROP "dynamic-memslots"
+#define VIRTIO_MEM_MEMSLOT_SIZE_PROP "memslot-size"
 
 /* What exists only while the device is realized; private to the device. */
 typedef struct VirtIOMEMLive VirtIOMEMLive;
@@ -49,11 +51,15 @@ struct VirtIOMEM {
     uint32_t prealloc_threads;          /* at most; 0: one for each CPU */
     OnOffAuto unplugged_inaccessible;
     bool early_migration;
+    bool dynamic_memslots;
+    uint64_t memslot_size;              /* 0: the default for memdev */
 
     bool resize_events;                 /* this property may change any time */
 
     VirtIOMEMLive *live;                /* NULL unless realized */
     struct VirtIOMEMMigration *migration;   /* of live, for the stream */
+    /* From when the machine asks first until the end; NULL: not dynamic. */
+    struct VirtIOMEMMemslots *memslots;
 };
 
 /*
