@@ -17,6 +17,7 @@ from vmtest.vm import Silent
 BLOCK = 2 * MiB
 SIZE = 256 * MiB
 BLOCKS = SIZE // BLOCK
+SLOT = 128 * MiB
 MIXED = 2               # a state, as UNPLUGGED
 NOTHING = bytes(PATTERN)
 LOW = 16 * MiB          # where a load may be: in memory that is always there,
@@ -209,6 +210,45 @@ def test_slots_come_and_go_with_the_device(kind):
             assert len(slots.changes(trace, at, GiB)) == (
                 2 * (number + 1) if kind == "kvm" else 0)
             vm.cmd("object-del", id="mem0")
+
+
+def test_slots_come_and_go_with_the_blocks(kind):
+    option = device(f"dynamic-memslots=on,memslot-size={SLOT}")
+    with Rom(kind, "dynamic", device=option) as vm:
+        vm.wait_ready()
+        vm.resize("vm0", GiB)
+        at = vm.devices()["vm0"]["memaddr"]
+        for what, first, count, mapped in (
+                (STATE, 0, BLOCKS, []), (PLUG, 0, 1, [0]), (PLUG, 63, 2, [0, 1]),
+                (PLUG, 256, 64, [0, 1, 4]), (UNPLUG, 256, 63, [0, 1, 4]),
+                (UNPLUG, 63, 2, [0, 1, 4]),     # 1 is empty, and spare
+                (UNPLUG, 319, 1, [0, 4]),       # now 4 is
+                (PLUG, 300, 1, [0, 4]), (UNPLUG_ALL, 0, 0, [])):
+            assert vm.request(what, first, count) == ACK
+            data = vm.devices()["vm0"]
+            assert (data["memslots"], data["mapped-memslots"]) == (8, len(mapped))
+            assert vm.slots() == ([slots.Slot(at + slot * SLOT, SLOT, 0)
+                                   for slot in mapped] if kind == "kvm" else [])
+        # Each came once and went once, whatever its neighbours did.
+        changes = slots.changes(vm.trace.read_text(), at, GiB)
+        assert len(changes) == (6 if kind == "kvm" else 0)
+
+
+def test_content_stays_while_other_slots_come_and_go(kind):
+    option = device(f"dynamic-memslots=on,memslot-size={SLOT}")
+    with Rom(kind, "contents", device=option) as vm:
+        vm.wait_ready()
+        vm.resize("vm0", GiB)
+        assert vm.request(PLUG, 0, 1) == ACK
+        vm.store(0)
+        for _ in range(20):
+            assert vm.request(PLUG, 64, BLOCKS) == ACK
+            vm.store(64 * BLOCK)
+            assert vm.content(0) == vm.content(64 * BLOCK) == pattern()
+            assert vm.request(UNPLUG, 64, BLOCKS) == ACK
+        assert vm.request(PLUG, 64, 1) == ACK
+        assert vm.content(64 * BLOCK) == NOTHING
+        assert vm.content(0) == pattern()
 
 
 # ---- migration ----
