@@ -119,6 +119,9 @@ test-upstream:
 test-by-pytest:
 	-@$(PYTHON) -m pytest -n 2 --dist loadscope -q $(if $(FULL),-m "not fuzz") \
 	    $(PYTESTS) --junitxml $(RESULTS)/pytest.xml
+	$(if $(FULL),-@VM_DEVICE_OPTIONS=unplugged-inaccessible=on,dynamic-memslots=on \
+	    $(PYTHON) -m pytest -n 2 \
+	    --dist loadscope -q tests/guest --junitxml $(RESULTS)/guest-memslots.xml)
 
 fuzz:
 	@$(HAVE) qemu fuzz/unit fuzz tests
