@@ -101,7 +101,7 @@ def test_half_synced_mirror(mirror, fetch, fails, lost, package, verb):
 def test_wrong_content_is_refused(mirror, fetch, fails, tmp_path):
     deb = mirror() / DEB
     deb.write_bytes(bytes(deb.stat().st_size))
-    with fails("does not deliver tool", "Hash"):    # apt 3.0: Hash of … differs
+    with fails("does not deliver tool"):    # of a copy: apt 3.0 does not say why
         fetch(deb.parents[1]).deb("tool")
     assert not list(tmp_path.glob("cache/**/*.deb"))
 
