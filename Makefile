@@ -12,8 +12,8 @@ export QEMU_SRC TARGETS CONFIGURE_FLAGS ACCEL
 
 # The suites that gate a change; what check-full runs besides; those of pytest.
 SUITES = unit qtest fuzz driver checks docs flood kvm guest vmemctl
-MORE = proof upstream variants
-BY_PYTEST = driver checks docs flood kvm guest vmemctl variants
+MORE = proof upstream variants newcomer
+BY_PYTEST = driver checks docs flood kvm guest vmemctl variants newcomer
 OBJ = build/qemu/obj
 UNIT = build/unit
 THINGS = qemu vmemctl stock guest unit
@@ -76,7 +76,7 @@ check-full: ready
 
 ready:
 	@$(HAVE) $(THINGS) tests $(if $(filter fuzz,$(SUITES)),fuzz/unit) \
-	    $(if $(filter proof,$(SUITES)),proofs)
+	    $(if $(filter proof,$(SUITES)),proofs) $(filter newcomer,$(SUITES))
 
 # Every suite is run, whatever the others come to; results judges.
 tests:
@@ -164,8 +164,8 @@ help:
 #:                build/meson test -C build/unit NAME
 #:                build/meson test -C build/qemu/obj NAME
 #:                pytest -k NAME
-#: make check-full  all tests: also QEMU's own, proofs, sanitizers, and other ways
-#:              to configure QEMU
+#: make check-full  all tests: also QEMU's own, proofs, sanitizers, other ways to
+#:              configure QEMU, and README.md on a fresh Debian 12 and 13
 #: make bench   measure ours beside stock, report in build/bench; QUICK=1: five minutes
 #: make flood   time the monitor under a flooding guest, ours beside stock
 #: make fuzz    fuzz pure modules and the whole device for SECONDS=600 each

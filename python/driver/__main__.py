@@ -40,7 +40,8 @@ THINGS = {
     **dict.fromkeys(build.UNITS, build.unit),
     "vmemctl": vmemctl, "proofs": proofs,
     "guest": lambda _: guest.build(),
-    "tests": lambda _: None,    # packages are all they need
+    # packages are all they need
+    **dict.fromkeys(("tests", "newcomer"), lambda _: None),
 }
 
 

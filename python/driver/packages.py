@@ -44,6 +44,7 @@ MORE = {
                     ("clang", "libclang-rt-dev", "llvm")),
     "bench": ("gnuplot-nox", "strace", "valgrind", "binutils"),
     "coverage": ("gcovr",),
+    "newcomer": ("debootstrap",),
 }
 LOG = paths.LOGS / "packages.log"
 # Another apt (unattended-upgrades, say) may hold the lock for a while.
