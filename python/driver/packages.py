@@ -68,21 +68,16 @@ def ensure(*things: str) -> None:
                       f"{' '.join(words)}' and then the same command again")
     ui.progress(f"installing {len(missing)} Debian packages: "
                 f"{' '.join(missing)} …")
+    install = [*root, *words, *PATIENCE]
     try:
-        ui.run([*root, *words, *PATIENCE], log=LOG, what="installing packages")
+        ui.run(install, log=LOG, what="installing packages")
     except ui.CommandFailed:
-        update_and_install(root, words)
-
-
-def update_and_install(root: list[str], words: list[str]) -> None:
-    """Once more with new lists: a fresh machine has none, an old one stale."""
-    by_hand = " ".join(["sudo", *words])
-    hint = (f"see why with 'sudo apt-get update && {by_hand}', then run the "
-            "same command again")
-    ui.run([*root, "apt-get", "update"], log=LOG, hint=hint,
-           what="fetching this machine's package lists (apt-get update)")
-    ui.run([*root, *words, *PATIENCE], log=LOG, hint=hint,
-           what="installing Debian packages")
+        # Once more with new lists: a fresh machine has none, an old one stale.
+        hint = ("see why with 'sudo apt-get update && sudo "
+                f"{' '.join(words)}', then run the same command again")
+        ui.run([*root, "apt-get", "update"], log=LOG, hint=hint,
+               what="fetching this machine's package lists (apt-get update)")
+        ui.run(install, log=LOG, hint=hint, what="installing Debian packages")
 
 
 def absent(packages: list[str]) -> list[str]:
