@@ -17,12 +17,10 @@ from driver import overlay, packages, paths, source, ui
 from driver.archive import Archive
 
 OPTIONS = (
-    "--without-default-features", "--enable-system", "--enable-tcg",
-    "--enable-kvm", "--enable-fdt=system", "--enable-vhost-user",
-    "--enable-vhost-net", "--enable-vhost-kernel", "--enable-vhost-vdpa",
-    "--enable-vhost-crypto", "--disable-docs", "--disable-install-blobs",
-    "--disable-download",
-)
+    "--without-default-features", "--enable-system", "--enable-tcg", "--enable-kvm",
+    "--enable-fdt=system", "--enable-vhost-user", "--enable-vhost-net",
+    "--enable-vhost-kernel", "--enable-vhost-vdpa", "--enable-vhost-crypto",
+    "--disable-docs", "--disable-install-blobs", "--disable-download")
 PYTHON = "/usr/bin/python3"  # Debian's, whose venv module packages.py installs
 SAY_EVERY = 10  # seconds between progress lines
 FEW_STEPS = 10  # a build that small is not worth a line of its own
@@ -35,9 +33,9 @@ FAST_TO_BUILD = "--extra-cflags=-O1 -g1"
 
 @dataclass(frozen=True)
 class Flavour:
-    """One way of building QEMU: `directory` is that of its objects."""
+    """One way of building QEMU."""
 
-    directory: str
+    directory: str          # of its objects
     options: tuple = ()
     targets: tuple = ()     # of QEMU, in place of those the user names
     link: str = ""          # where its programs are found, below build/
@@ -47,7 +45,7 @@ class Flavour:
 
     @property
     def obj(self) -> Path:
-        """The directory of its objects."""
+        """The path of that directory."""
         return paths.BUILD / self.directory
 
     @property
@@ -68,16 +66,14 @@ QEMUS = {
         ("x86_64-softmmu",), compiler="clang", build=("qemu-fuzz-x86_64",)),
     # Debian's builds have user-mode targets in the same tree; avr has no virtio.
     "lean": Flavour("qemu/variant-lean", ("--disable-kvm", "--disable-fdt"),
-                    ("x86_64-softmmu", "x86_64-linux-user", "avr-softmmu"),
-                    "qemu/variant-lean/qemu"),
+                    ("x86_64-softmmu", "x86_64-linux-user", "avr-softmmu")),
     "kvm-only": Flavour("qemu/variant-kvm-only", ("--disable-tcg",),
-                        ("x86_64-softmmu",), "qemu/variant-kvm-only/qemu"),
+                        ("x86_64-softmmu",)),
 }
 # Builds of the top meson.build: its options, and the compiler if not gcc.
 UNITS = {
     "unit": ([], ""),
-    "sanitize/unit": (["-Db_sanitize=address,undefined", "-Db_lundef=false"],
-                      ""),
+    "sanitize/unit": (["-Db_sanitize=address,undefined", "-Db_lundef=false"], ""),
     "coverage/unit": (["-Db_coverage=true"], ""),
     "fuzz/unit": (["-Dfuzzers=enabled", "-Dtests=false"], "clang"),
     "proofs": (["-Dproofs=enabled", "-Dtests=false"], ""),
@@ -90,12 +86,12 @@ def qemu(name: str) -> None:
     identity = source.prepare()
     if flavour.ours:
         overlay.lay(paths.ROOT, paths.PRISTINE, flavour.tree, identity)
-    elif source.made(flavour.tree) != identity:
+    else:
         overlay.link_tree(paths.PRISTINE, flavour.tree, identity)
     configure(flavour, identity, env)
     programs = [emulator(target) for target in targets(flavour)]
     ninja(name, flavour.obj, flavour.build or programs, env)
-    link_firmware(firmware(), flavour.obj)
+    link_firmware(flavour.obj)
     for program in programs if flavour.link else ():
         link(flavour.obj / program, paths.BUILD / flavour.link / program)
 
@@ -108,11 +104,10 @@ def unit(directory: str, *names: str) -> None:
     env["CC"] = cc(compiler)
     identity = " ".join([*words, *sorted(env.values())])
     if source.made(build) != identity:
-        source.mark(build, "")
         wipe = ["--wipe"] if (build / "meson-private").exists() else []
-        ui.run([paths.MESON, "setup", *wipe, *words, build, paths.ROOT],
-               log=log, what=f"setting up build/{directory}", env=env)
-        source.mark(build, identity)
+        with source.making(build, identity):
+            ui.run([paths.MESON, "setup", *wipe, *words, build, paths.ROOT],
+                   log=log, what=f"setting up build/{directory}", env=env)
     ninja(directory, build, names, env)
 
 
@@ -154,9 +149,9 @@ def prepare() -> dict[str, str]:
         unpack("tools", paths.TOOLS)
         env["PYTHONPATH"] = str(paths.TOOLS / "usr/lib/python3/dist-packages")
     command = f"{PYTHON} {paths.TOOLS}/usr/bin/meson" if private() else "meson"
-    text = (f"#!/bin/sh\n# The meson that all of build/ is built with.\n"
-            f"PYTHONPATH={env.get('PYTHONPATH', '')} exec {command} \"$@\"\n")
-    overlay.put(paths.MESON, (text.encode(), 0o755))
+    script = ("#!/bin/sh\n# The meson that all of build/ is built with.\n"
+              f"PYTHONPATH={env.get('PYTHONPATH', '')} exec {command} \"$@\"\n")
+    overlay.put(paths.MESON, (script.encode(), 0o755))
     return env
 
 
@@ -176,22 +171,17 @@ def unpack(key: str, dest: Path) -> None:
     debs = {name: archive.deb(name) for name in pinned[key].split()}
     identity = " ".join(deb.name for deb in debs.values())
     if source.made(dest) != identity:
-        shutil.rmtree(dest, ignore_errors=True)
-        for name in debs:
-            archive.unpack(name, dest)
-        source.mark(dest, identity)
+        with source.replacing(dest, identity) as partial:
+            for name in debs:
+                archive.unpack(name, partial)
 
 
-def firmware() -> list[Path]:
-    """The directories that hold the firmware."""
-    if not private():
-        return [paths.PRISTINE / "pc-bios"]
-    unpack("firmware", paths.FIRMWARE)
-    return [paths.FIRMWARE / name for name in FIRMWARE_DIRS]
-
-
-def link_firmware(directories: list[Path], obj: Path) -> None:
+def link_firmware(obj: Path) -> None:
     """Link the firmware to where a QEMU built in `obj` finds it by itself."""
+    directories = [paths.PRISTINE / "pc-bios"]
+    if private():
+        unpack("firmware", paths.FIRMWARE)
+        directories = [paths.FIRMWARE / name for name in FIRMWARE_DIRS]
     for directory in directories:
         for file in directory.iterdir():
             if file.is_file():
@@ -214,7 +204,7 @@ def configure(flavour: Flavour, identity: str, env: dict) -> None:
              f"--target-list={','.join(targets(flavour))}", *OPTIONS,
              *packages.options(), *flavour.options,
              *os.environ.get("CONFIGURE_FLAGS", "").split(),
-             *(version_option(identity) if flavour.ours else ()),
+             *([version_option(identity)] if flavour.ours else []),
              f"--cc={cc(flavour.compiler)}", f"--python={PYTHON}"]
     made_from = " ".join([identity, *words, *sorted(env.values())])
     before = source.made(obj)
@@ -223,37 +213,35 @@ def configure(flavour: Flavour, identity: str, env: dict) -> None:
     ui.progress("configuring QEMU …")
     if before and not before.startswith(f"{identity} "):
         shutil.rmtree(obj, ignore_errors=True)  # objects of another QEMU
-    source.mark(obj, "")
     obj.mkdir(parents=True, exist_ok=True)
-    ui.run(words, log=log_of(flavour.directory, "configure"),
-           what="configuring QEMU", cwd=obj, env=env)
-    # ninja, called by hand, has to find the meson that it was configured with.
-    for site in obj.glob("pyvenv/lib/python3*/site-packages"):
-        (site / "driver.pth").write_text(env.get("PYTHONPATH", ""))
-    source.mark(obj, made_from)
+    with source.making(obj, made_from):
+        ui.run(words, log=log_of(flavour.directory, "configure"),
+               what="configuring QEMU", cwd=obj, env=env)
+        # ninja, called by hand, has to find the meson it was configured with.
+        for site in obj.glob("pyvenv/lib/python3*/site-packages"):
+            (site / "driver.pth").write_text(env.get("PYTHONPATH", ""))
 
 
-def version_option(identity: str) -> list[str]:
+def version_option(identity: str) -> str:
     """Have --version tell ours from QEMU with its own device.
 
     The text names no commit: each would compile anew what has the version in it.
     """
-    made_from = re.match(r"source package [^_]+_(.+)", identity)
-    debian = f", Debian {made_from[1]}" if made_from else ""
-    return [f"--with-pkgversion={NAME}{debian}"]
+    package = re.match("source package [^_]+_(.+)", identity)
+    debian = f", Debian {package[1]}" if package else ""
+    return f"--with-pkgversion={NAME}{debian}"
 
 
 def ninja(name: str, obj: Path, names, env: dict) -> None:
     """Build the named files, saying from time to time how far it is."""
-    said, started = time.monotonic(), False
+    say_at = 0.0
 
     def on_line(line: str) -> None:
-        nonlocal said, started
+        nonlocal say_at
         step = re.match(r"\[(\d+)/(\d+)\] ", line)
-        first = step and not started and int(step[2]) > FEW_STEPS
-        if first or step and time.monotonic() - said >= SAY_EVERY:
+        if step and int(step[2]) > FEW_STEPS and time.monotonic() >= say_at:
             ui.progress(f"building {name}: {step[1]} of {step[2]} steps")
-            started, said = True, time.monotonic()
+            say_at = time.monotonic() + SAY_EVERY
 
     ui.run(["ninja", "-C", obj, *names], log=log_of(name, "build"),
            what=f"building {name}", on_line=on_line,

@@ -8,8 +8,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
-from collections import deque
 from pathlib import Path
 
 STARTED = time.monotonic()
@@ -29,21 +29,19 @@ class Fail(Exception):
 class CommandFailed(Fail):
     """A command that ended badly; `output` lets the caller say why."""
 
-    def __init__(self, sentence: str, output: str, status: int):
-        super().__init__(sentence, "\n".join("    " + line
-                                             for line in telling(output)))
+    def __init__(self, sentence: str, output: str):
+        super().__init__(sentence, textwrap.indent(telling(output), "    "))
         self.output = output
-        self.status = status
 
 
-def telling(output: str) -> list[str]:
+def telling(output: str) -> str:
     """The lines to show of a failed command: a compiler's first error says
     more than its last, otherwise the end says most."""
     lines = output.rstrip().splitlines()
-    first = next((number for number, line in enumerate(lines)
-                  if re.search(r":\d+: (fatal )?error: ", line)), None)
-    return lines[-TAIL_LINES:] if first is None \
-        else lines[first:first + TAIL_LINES]
+    for number, line in enumerate(lines):
+        if re.search(r":\d+: (fatal )?error: ", line):
+            return "\n".join(lines[number:number + TAIL_LINES])
+    return "\n".join(lines[-TAIL_LINES:])
 
 
 def progress(text: str) -> None:
@@ -66,22 +64,21 @@ def disk_full(where: Path | str) -> Fail:
 
 def os_error(error: OSError) -> Fail:
     """Turn an error of the operating system into the sentence for the user."""
-    where = error.filename2 or error.filename or "the build directory"
+    where, why = error.filename2 or error.filename, error.strerror
     if isinstance(error, shutil.Error):  # several files at once: take one
-        where, _, text = error.args[0][0]
-        full = any(phrase in str(text) for phrase in DISK_FULL)
-        return disk_full(where) if full else Fail(f"cannot copy: {text}")
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where, _, why = error.args[0][0]
+    where = where or "the build directory"
+    if any(text in str(error) for text in DISK_FULL):
         return disk_full(where)
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return Fail(f"cannot write {shown(where)} ({error.strerror}): make it "
-                    "writable for you, or work in a copy somewhere else")
-    return Fail(f"cannot use {shown(where)}: {error.strerror}")
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return Fail(f"cannot write {shown(where)} ({why}): make it writable "
+                    "for you, or work in a copy somewhere else")
+    return Fail(f"cannot use {shown(where)}: {why}")
 
 
-def run(command: list, *, log: Path, what: str, hint: str = "",
-        cwd: Path | None = None, env: dict | None = None,
-        on_line=None, keep: int = 4000) -> str:
+def run(command: list, *, log: Path, what: str,
+        hint: str = "the lines above say why", cwd: Path | None = None,
+        env: dict | None = None, on_line=None) -> str:
     """Run a command, append its output to `log`, return it.
 
     `what` names the work for the sentence of a failure ("building QEMU"),
@@ -89,40 +86,30 @@ def run(command: list, *, log: Path, what: str, hint: str = "",
     `on_line` is called with every line, to report progress from it.
     """
     command = [str(word) for word in command]
-    lines = deque(maxlen=keep)
+    output = ""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "a", encoding="utf-8", errors="replace") as out:
         out.write(f"$ {shlex.join(command)}\n")
-        status = _copy_output(command, out, lines, cwd, env, on_line)
-        out.write(f"-> exit status {status}\n")
-    output = "".join(lines)
-    if status:
-        if any(text in output for text in DISK_FULL):
-            raise disk_full(cwd or log)
-        advice = hint or "the lines above say why"
-        raise CommandFailed(f"{what} failed: {advice} "
-                            f"(all output: {shown(log)})", output, status)
+        try:
+            child = subprocess.Popen(
+                command, cwd=cwd, env={**os.environ, **(env or {})},
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, errors="replace")
+        except FileNotFoundError as error:
+            raise Fail(f"{what} failed: {error.filename} is not on this "
+                       "machine: install it and try again") from None
+        with child:
+            for line in child.stdout:
+                out.write(line)
+                output += line
+                if on_line:
+                    on_line(line)
+        out.write(f"-> exit status {child.returncode}\n")
+    if child.returncode and any(text in output for text in DISK_FULL):
+        raise disk_full(cwd or log)
+    if child.returncode:
+        raise CommandFailed(f"{what} failed: {hint} (all output: {shown(log)})", output)
     return output
-
-
-def _copy_output(command, out, lines, cwd, env, on_line) -> int:
-    """Copy a command's output to `out` and `lines`; return its exit status."""
-    try:
-        child = subprocess.Popen(
-            command, cwd=cwd, env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace")
-    except FileNotFoundError:
-        lines.append(f"{command[0]}: command not found\n")
-        out.write(lines[-1])
-        return 127
-    with child:
-        for line in child.stdout:
-            out.write(line)
-            lines.append(line)
-            if on_line:
-                on_line(line.rstrip("\n"))
-    return child.returncode
 
 
 def main(function, *arguments) -> int:

@@ -13,8 +13,7 @@ def test_installed_programs_run_and_find_what_they_need(tmp_path):
     env = {name: value for name, value in os.environ.items()
            if not name.startswith(("MAKE", "MFLAGS"))}
     subprocess.run(["make", "-s", "-C", paths.ROOT, "install", "PREFIX=/opt/vm",
-                    f"DESTDIR={tmp_path}"], check=True, env=env,
-                   stdout=subprocess.DEVNULL)
+                    f"DESTDIR={tmp_path}"], check=True, env=env, capture_output=True)
     qemu = top / "bin/qemu-system-x86_64"
     told = subprocess.run([qemu, "-L", "help"], check=True, text=True,
                           capture_output=True).stdout
@@ -28,7 +27,6 @@ def test_installed_programs_run_and_find_what_they_need(tmp_path):
         input='{"execute":"qmp_capabilities"}{"execute":"quit"}', check=True,
         text=True, capture_output=True, cwd=tmp_path)
     assert not said.stderr
-    assert subprocess.run([top / "bin/vmemctl", "--help"], check=False,
-                          stdout=subprocess.DEVNULL).returncode == 0
+    subprocess.run([top / "bin/vmemctl", "--help"], check=True, capture_output=True)
     for name in ("man/man1/vmemctl.1", "bash-completion/completions/vmemctl"):
         assert (top / "share" / name).is_file()
