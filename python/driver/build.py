@@ -200,11 +200,14 @@ def cc(compiler: str = "") -> str:
 def configure(flavour: Flavour, identity: str, env: dict) -> None:
     """Run configure, once for each source and set of options."""
     obj = flavour.obj
+    # No commit is in the version: each would compile anew what has that in it.
+    package = re.match("source package [^_]+_(.+)", identity)
+    version = NAME + (f", Debian {package[1]}" if package else "")
     words = [f"{os.path.relpath(flavour.tree, obj)}/configure",
              f"--target-list={','.join(targets(flavour))}", *OPTIONS,
              *packages.options(), *flavour.options,
              *os.environ.get("CONFIGURE_FLAGS", "").split(),
-             *([version_option(identity)] if flavour.ours else []),
+             *([f"--with-pkgversion={version}"] if flavour.ours else []),
              f"--cc={cc(flavour.compiler)}", f"--python={PYTHON}"]
     made_from = " ".join([identity, *words, *sorted(env.values())])
     before = source.made(obj)
@@ -220,16 +223,6 @@ def configure(flavour: Flavour, identity: str, env: dict) -> None:
         # ninja, called by hand, has to find the meson it was configured with.
         for site in obj.glob("pyvenv/lib/python3*/site-packages"):
             (site / "driver.pth").write_text(env.get("PYTHONPATH", ""))
-
-
-def version_option(identity: str) -> str:
-    """Have --version tell ours from QEMU with its own device.
-
-    The text names no commit: each would compile anew what has the version in it.
-    """
-    package = re.match("source package [^_]+_(.+)", identity)
-    debian = f", Debian {package[1]}" if package else ""
-    return f"--with-pkgversion={NAME}{debian}"
 
 
 def ninja(name: str, obj: Path, names, env: dict) -> None:

@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -27,21 +26,17 @@ class Fail(Exception):
 
 
 class CommandFailed(Fail):
-    """A command that ended badly; `output` lets the caller say why."""
+    """A command that ended badly; `output` lets the caller say why.
+
+    Shown is its end, or a compiler's first error, which says more than its last.
+    """
 
     def __init__(self, sentence: str, output: str):
-        super().__init__(sentence, textwrap.indent(telling(output), "    "))
+        first = re.search(r"^.*:\d+: (fatal )?error: ", output, re.M)
+        lines = output[first.start():].splitlines()[:TAIL_LINES] if first \
+            else output.rstrip().splitlines()[-TAIL_LINES:]
+        super().__init__(sentence, "\n".join(f"    {line}" for line in lines))
         self.output = output
-
-
-def telling(output: str) -> str:
-    """The lines to show of a failed command: a compiler's first error says
-    more than its last, otherwise the end says most."""
-    lines = output.rstrip().splitlines()
-    for number, line in enumerate(lines):
-        if re.search(r":\d+: (fatal )?error: ", line):
-            return "\n".join(lines[number:number + TAIL_LINES])
-    return "\n".join(lines[-TAIL_LINES:])
 
 
 def progress(text: str) -> None:

@@ -32,15 +32,14 @@ def mirror(write, tmp_path):
                  write(f"{name}/pool/src_10.0.3-2.dsc", "Format: 3.0 (quilt)\n")]
         subprocess.run(["dpkg-deb", "-Znone", "-b", top / "tree", top / DEB],
                        check=True, capture_output=True)
-        deb, *sources = (
-            (hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size,
-             file.name) for file in (top / DEB, *files))
+        sums = [f"{hashlib.sha256(file.read_bytes()).hexdigest()} "
+                f"{file.stat().st_size} {file.name}\n" for file in (*files, top / DEB)]
+        sha, size, _ = sums.pop().split()
         write(f"{indexes}/binary-amd64/Packages",
-              f"{CONTROL}Filename: {DEB}\nSHA256: {deb[0]}\nSize: {deb[1]}\n")
-        write(f"{indexes}/source/Sources",
-              "Package: src\nBinary: src\nVersion: 10.0.3-2\n"
-              "Directory: pool\nChecksums-Sha256:\n" + "".join(
-                  f" {sha} {size} {file}\n" for sha, size, file in sources))
+              f"{CONTROL}Filename: {DEB}\nSHA256: {sha}\nSize: {size}\n")
+        write(f"{indexes}/source/Sources", "Package: src\nBinary: src\n"
+              "Version: 10.0.3-2\nDirectory: pool\nChecksums-Sha256:\n "
+              + " ".join(sums))
         return top
     return make
 
