@@ -134,22 +134,20 @@ class Archive:
 
     def depends(self, package: str) -> list[str]:
         """Names a package depends on; of alternatives the first one."""
-        field = self._dpkg_deb("-f", self.deb(package), "Depends")
+        field = self._dpkg_deb("-f", package, "Depends")
         return re.findall(r"(?:^|,)\s*([a-z0-9][a-z0-9.+-]*)", field)
 
     def unpack(self, package: str, dest: Path) -> None:
         """Unpack a binary package's files below `dest`."""
         dest.mkdir(parents=True, exist_ok=True)
-        self._dpkg_deb("-x", self.deb(package), dest)
+        self._dpkg_deb("-x", package, dest)
 
-    def _dpkg_deb(self, option: str, deb: Path, argument) -> str:
+    def _dpkg_deb(self, option: str, package: str, argument) -> str:
         """Run dpkg-deb on a file of the cache; a damaged one is named."""
-        try:
-            return ui.run(["dpkg-deb", option, deb, argument], log=self.log,
-                          what=f"reading {deb.name}")
-        except ui.CommandFailed as fail:
-            raise ui.Fail(f"{deb} cannot be read: remove that file and run "
-                          "the same command again", fail.details) from None
+        deb = self.deb(package)
+        return ui.run(["dpkg-deb", option, deb, argument], log=self.log,
+                      what=f"reading {deb}",
+                      hint="remove that file and run the same command again")
 
     def _fetch(self, home: Path, package: str, *words: str) -> None:
         """Download with fresh lists, from every address, several times each.

@@ -24,11 +24,10 @@ def pin(file: Path = paths.PIN) -> dict[str, str]:
     except tomllib.TOMLDecodeError as error:
         raise ui.Fail(f"{ui.shown(file)} is not a list of lines key = \"text\": "
                       f"correct it ({error})") from None
-    wrong = [key for key in dict.fromkeys([*KEYS, *pinned])
-             if key not in KEYS or not isinstance(pinned.get(key), str)]
-    if wrong:
-        raise ui.Fail(f"{ui.shown(file)} has to say each of {', '.join(KEYS)} "
-                      f"= \"text\", and no more: correct {' and '.join(wrong)}")
+    missing = [key for key in KEYS if not isinstance(pinned.get(key), str)]
+    if missing:
+        raise ui.Fail(f"{ui.shown(file)} does not say {' and '.join(missing)}: add "
+                      "each as a line key = \"text\"")
     return pinned
 
 
