@@ -41,7 +41,7 @@ THINGS = {
     "vmemctl": vmemctl, "proofs": proofs,
     "guest": lambda _: guest.build(),
     # packages are all they need
-    **dict.fromkeys(("tests", "newcomer"), lambda _: None),
+    **dict.fromkeys(("tests", "bench", "newcomer"), lambda _: None),
 }
 
 
