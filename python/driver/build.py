@@ -70,13 +70,14 @@ QEMUS = {
     "kvm-only": Flavour("qemu/variant-kvm-only", ("--disable-tcg",),
                         ("x86_64-softmmu",)),
 }
+ALONE = ("-Dtests=false", "-Dvmemctl=disabled")
 # Builds of the top meson.build: its options, and the compiler if not gcc.
 UNITS = {
     "unit": ([], ""),
     "sanitize/unit": (["-Db_sanitize=address,undefined", "-Db_lundef=false"], ""),
     "coverage/unit": (["-Db_coverage=true"], ""),
-    "fuzz/unit": (["-Dfuzzers=enabled", "-Dtests=false"], "clang"),
-    "proofs": (["-Dproofs=enabled", "-Dtests=false"], ""),
+    "fuzz/unit": (["-Dfuzzers=enabled", *ALONE], "clang"),
+    "proofs": (["-Dproofs=enabled", *ALONE], ""),
 }
 
 
@@ -100,7 +101,7 @@ def unit(directory: str, *names: str) -> None:
     """Set up one of UNITS if needed, and build what is named, or all."""
     env, (options, compiler) = prepare(), UNITS[directory]
     build, log = paths.BUILD / directory, log_of(directory, "setup")
-    words = [*options, f"-Dvmemctl={'en' if vmemctl() else 'dis'}abled"]
+    words = [f"-Dvmemctl={'en' if vmemctl() else 'dis'}abled", *options]
     env["CC"] = cc(compiler)
     identity = " ".join([*words, *sorted(env.values())])
     if source.made(build) != identity:

@@ -99,7 +99,7 @@ static GOptionContext *context_new(Found *found, const char *words,
           "Show the version", NULL },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY,
           &found->words, NULL, NULL },
-        { NULL }
+        { 0 }
     };
     const GOptionEntry of_resize[] = {
         { "wait", 0, 0, G_OPTION_ARG_NONE, &found->wait,
@@ -107,7 +107,7 @@ static GOptionContext *context_new(Found *found, const char *words,
         { "timeout", 0, 0, G_OPTION_ARG_FILENAME, &found->timeout,
           "Wait for S seconds at most (default: until the size has not"
           " changed for 30 seconds)", "S" },
-        { NULL }
+        { 0 }
     };
 
     /* The help that GOption adds by itself would not notice a full disk. */
@@ -121,7 +121,7 @@ static GOptionContext *context_new(Found *found, const char *words,
 
 static char *help_text(const Command *command)
 {
-    Found unused = { NULL };
+    Found unused = { 0 };
     g_autoptr(GOptionContext) context =
         context_new(&unused, command ? command->words : "COMMAND",
                     command && command->run == command_resize);
@@ -301,7 +301,7 @@ static bool take_socket(Options *options, Found *found, GError **errp)
 
 bool options_parse(Options *options, char **argv, GError **errp)
 {
-    g_auto(Found) found = { NULL };
+    g_auto(Found) found = { 0 };
     const Command *command;
 
     *options = (Options) { .reply_timeout = REPLY_TIMEOUT };
