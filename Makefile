@@ -24,7 +24,6 @@ RESULTS = build/results/sanitize
 OBJ = build/sanitize/obj
 UNIT = build/sanitize/unit
 THINGS = sanitize sanitize/unit guest
-LATER = --setup sanitize
 SLOW = -t 5
 export VM_QEMU = $(CURDIR)/build/sanitize/qemu-system-x86_64
 export VMEMCTL = $(CURDIR)/$(UNIT)/tools/vmemctl/vmemctl
@@ -85,12 +84,13 @@ tests:
 	    $(addprefix test-,$(filter-out $(BY_PYTEST),$(SUITES))) \
 	    $(if $(PYTESTS),test-by-pytest)
 
-# $(call meson,SUITE,BUILD DIRECTORY,ARGUMENTS): run it and keep its results.
+# $(call meson,SUITE,BUILD DIRECTORY,ARGUMENTS,SUFFIX): run it and keep its results.
+# meson adds the name of a wrapper to that of its logs.
 define meson
-@rm -f $(2)/meson-logs/$(1).*
+@rm -f $(2)/meson-logs/$(1)$(4).*
 -@build/meson test -C $(2) --logbase $(1) --print-errorlogs $(3)
-@cp $(2)/meson-logs/$(1).json $(RESULTS)/
-@cp $(2)/meson-logs/$(1).junit.xml $(RESULTS)/$(1).xml
+@cp $(2)/meson-logs/$(1)$(4).json $(RESULTS)/$(1).json
+@cp $(2)/meson-logs/$(1)$(4).junit.xml $(RESULTS)/$(1).xml
 endef
 
 test-unit:
@@ -114,7 +114,7 @@ test-upstream:
 	    --wrapper 'env VM_QEMU=./qemu-system-x86_64 \
 	    QTEST_QEMU_BINARY=$(CURDIR)/tests/upstream/qemu-system-x86_64' \
 	    --test-args '-s /x86_64/acpi/piix4/dimmpxm \
-	    -s /x86_64/acpi/q35/core-count2 -s /x86_64/acpi/q35/thread-count2')
+	    -s /x86_64/acpi/q35/core-count2 -s /x86_64/acpi/q35/thread-count2',-env)
 
 test-by-pytest:
 	-@$(PYTHON) -m pytest -n 2 --dist loadscope -q $(if $(FULL),-m "not fuzz") \
