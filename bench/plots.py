@@ -12,7 +12,7 @@ from bench.stall import Change
 
 LOG = paths.LOGS / "bench-plots.log"
 COLOURS = {"stock": "#c0392b", "ours": "#1f618d"}
-TITLES = {"stock": "QEMU's own device", "ours": "this device"}
+TITLES = {"stock": "the device of QEMU", "ours": "this device"}
 WAYS = {"virtio-mem": COLOURS["ours"], "virtio-balloon": "#b9770e",
         "pc-dimm": "#5d6d7e"}
 FORMATS = {"svg": "svg size {},{} dynamic enhanced font 'sans,11' "
