@@ -55,8 +55,9 @@ demo run:
 
 bench flood:
 	@$(HAVE) qemu stock guest bench
-	@$(PYTHON) -m bench$(if $(filter flood,$@),.flood) \
-	    $(if $(filter-out 0,$(QUICK)),--quick)
+	@$(PYTHON) -m bench$(if $(filter flood,$@),.flood,\
+	    $(if $(filter-out 0,$(QUICK)),--quick) $(if $(ONLY),--only $(ONLY)) \
+	    $(if $(ROUNDS),--rounds $(ROUNDS)))
 
 # ---- tests ----
 
@@ -166,7 +167,8 @@ help:
 #:                pytest -k NAME
 #: make check-full  all tests: also QEMU's own, proofs, sanitizers, other ways to
 #:              configure QEMU, and README.md on a fresh Debian 12 and 13
-#: make bench   measure ours beside stock, report in build/bench; QUICK=1: five minutes
+#: make bench   measure ours beside stock, report in build/bench; QUICK=1: five minutes;
+#:              ONLY="stalls sizes" ROUNDS=3: these parts, so often
 #: make flood   time the monitor under a flooding guest, ours beside stock
 #: make fuzz    fuzz pure modules and the whole device for SECONDS=600 each
 #: make coverage  show which lines of the device the tests reach
