@@ -31,6 +31,6 @@ while [ $# -gt 1 ]; do
     shift 2
 done
 
-exec chroot "$root" env -i HOME=/root TERM=dumb \
+exec chroot "$root" env -i HOME=/root TERM=xterm \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     sh -c "$command"

@@ -83,15 +83,15 @@ class Machine:
     def run(self, command: str, where: str = CLONE) -> str:
         """Run a shell command there, which has to succeed; what it prints."""
         output = []
-        with open(self.log, "a", encoding="utf-8") as log, self.start(
-                command, where, stdin=subprocess.DEVNULL, text=True,
-                stdout=subprocess.PIPE, errors="replace") as process:
-            log.write(f"$ {command}\n")
+        with open(self.log, "ab") as log, self.start(
+                command, where, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE) as process:
+            log.write(f"$ {command}\n".encode())
             try:
                 for line in process.stdout:
                     log.write(line)
                     log.flush()
-                    output.append(line)
+                    output.append(line.decode(errors="replace"))
             except BaseException:
                 process.kill()
                 raise
