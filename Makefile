@@ -117,10 +117,12 @@ test-upstream:
 	    --test-args '-s /x86_64/acpi/piix4/dimmpxm \
 	    -s /x86_64/acpi/q35/core-count2 -s /x86_64/acpi/q35/thread-count2',-env)
 
+# A variable, as a comma would part the arguments of if.
+MEMSLOTS = unplugged-inaccessible=on,dynamic-memslots=on
 test-by-pytest:
 	-@$(PYTHON) -m pytest -n 2 --dist loadscope -q $(if $(FULL),-m "not fuzz") \
 	    $(PYTESTS) --junitxml $(RESULTS)/pytest.xml
-	$(if $(FULL),-@VM_DEVICE_OPTIONS=unplugged-inaccessible=on,dynamic-memslots=on \
+	$(if $(FULL),-@VM_DEVICE_OPTIONS=$(MEMSLOTS) \
 	    $(PYTHON) -m pytest -n 2 \
 	    --dist loadscope -q tests/guest --junitxml $(RESULTS)/guest-memslots.xml)
 
