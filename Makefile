@@ -120,8 +120,8 @@ test-upstream:
 # A variable, as a comma would part the arguments of if.
 MEMSLOTS = unplugged-inaccessible=on,dynamic-memslots=on
 test-by-pytest:
-	-@$(PYTHON) -m pytest -n 2 --dist loadscope -q $(if $(FULL),-m "not fuzz") \
-	    $(PYTESTS) --junitxml $(RESULTS)/pytest.xml
+	-@$(PYTHON) -m pytest -n 2 --dist loadscope -q \
+	    $(if $(FULL)$(filter $(MORE),$(SUITES)),-m "not fuzz") $(PYTESTS) --junitxml $(RESULTS)/pytest.xml
 	$(if $(FULL),-@VM_DEVICE_OPTIONS=$(MEMSLOTS) \
 	    $(PYTHON) -m pytest -n 2 \
 	    --dist loadscope -q tests/guest --junitxml $(RESULTS)/guest-memslots.xml)
