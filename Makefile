@@ -16,7 +16,7 @@ MORE = proof upstream variants newcomer
 BY_PYTEST = driver checks docs flood kvm guest vmemctl variants newcomer
 OBJ = build/qemu/obj
 UNIT = build/unit
-THINGS = qemu vmemctl stock guest unit
+THINGS = qemu storage-daemon vmemctl stock guest unit
 
 ifneq ($(filter-out 0,$(SANITIZE)),)
 override SUITES := $(filter unit qtest guest vmemctl,$(SUITES))

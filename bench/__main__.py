@@ -16,8 +16,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import (kicks, linux, machine, moves, plots, rom, size, stall, table,
-                   ways)
+from bench import (kicks, linux, machine, memslots, moves, plots, rom, size, stall,
+                   table, ways)
 from driver import packages, paths, ui
 from vmtest import image
 
@@ -116,8 +116,15 @@ def sizes(report: Report) -> None:
         + "\n![costs against size](size.svg)\n")
 
 
+def slots(report: Report) -> None:
+    """Costs of memory slots."""
+    costs = memslots.measure(report.times(7, 2))
+    report.sections.append("## What memory slots cost\n\nMedians.\n\n"
+                           + memslots.table(costs))
+
+
 PARTS = {part.__name__: part for part in (
-    requests, stalls, discards, instructions, sizes, resizes, other_ways,
+    requests, stalls, discards, instructions, sizes, slots, resizes, other_ways,
     migrations, kvm)}
 
 

@@ -20,6 +20,7 @@ OPTIONS = (
     "--without-default-features", "--enable-system", "--enable-tcg", "--enable-kvm",
     "--enable-fdt=system", "--enable-vhost-user", "--enable-vhost-net",
     "--enable-vhost-kernel", "--enable-vhost-vdpa", "--enable-vhost-crypto",
+    "--enable-tools", "--enable-vhost-user-blk-server",
     "--disable-docs", "--disable-install-blobs", "--disable-download")
 PYTHON = "/usr/bin/python3"  # Debian's, whose venv module packages.py installs
 SAY_EVERY = 10  # seconds between progress lines
@@ -56,6 +57,9 @@ class Flavour:
 
 QEMUS = {
     "qemu": Flavour("qemu/obj", link="."),
+    # a back end of vhost-user for tests
+    "storage-daemon": Flavour("qemu/obj", build=(
+        "storage-daemon/qemu-storage-daemon",)),
     "stock": Flavour("stock/obj", link="stock", ours=False),
     "sanitize": Flavour("sanitize/obj", (
         "--enable-asan", "--enable-ubsan", FAST_TO_BUILD), link="sanitize"),

@@ -17,8 +17,8 @@ from driver.archive import Archive
 
 KERNEL = "linux-image-cloud-amd64"      # small, and has the virtio drivers
 BUSYBOX = "busybox-static"
-# the device, and virtio-balloon, to which it is compared
-MODULES = ("virtio_pci", "virtio_mem", "virtio_balloon")
+# the device; virtio-balloon, to which it is compared; a disk of vhost-user
+MODULES = ("virtio_pci", "virtio_mem", "virtio_balloon", "virtio_blk")
 
 INIT = paths.ROOT / "tests" / "guest" / "init.sh"
 LOG = paths.LOGS / "guest-image.log"

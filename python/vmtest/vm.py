@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from textwrap import indent
 from typing import Callable
 
 from qemu.machine import QEMUMachine
@@ -281,19 +282,26 @@ class VM(QEMUMachine):
 
     def report(self, expected: str, seen: str) -> str:
         """The text of a failure: all that is needed to look into it."""
-        said = self.output()[-2000:]
-        return (f"expected {expected}; seen: {seen}\n{self.logs()}"
-                + (f"\n  which ends with:\n{said}" if said else ""))
+        return f"expected {expected}; seen: {seen}\n" + "\n".join(
+            f"  {what}: {log}" + indent(end(log), "    | ")
+            for what, log in (("guest's console", self.console_log),
+                              ("QEMU's output", self.qemu_log)))
 
-    def output(self) -> str:
+    @property
+    def qemu_log(self) -> Path:
         """What QEMU has written so far."""
-        log = LOGS / f"{self._name}.log"
-        return log.read_text(errors="replace") if log.exists() else ""
+        return LOGS / f"{self._name}.log"
 
     def logs(self) -> str:
         """Where to look."""
         return (f"  guest's console: {self.console_log}\n"
-                f"  QEMU's output:   {LOGS / self._name}.log")
+                f"  QEMU's output:   {self.qemu_log}")
+
+
+def end(log: Path, lines: int = 12) -> str:
+    """The last lines of it, after a line break; nothing if it has none."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return "".join(f"\n{line}" for line in text.splitlines()[-lines:])
 
 
 def default_binary() -> str:

@@ -8,7 +8,8 @@
  *   config              -> addr, block, region, usable, plugged, requested
  *   request TYPE FIRST COUNT    a request for so many blocks
  *                       -> type of the answer, and its state
- *   rounds N            N times PLUG and UNPLUG of 64 blocks, a request each
+ *   rounds N STRIDE     N times PLUG and UNPLUG of 64 blocks, a request each,
+ *                       so many blocks (or 1) from one to the next
  *                       -> answers in all, and those that were no ACK; cycles
  *                       from kick to last answer, of all PLUG and all UNPLUG
  *   cycles              -> the counter of cycles
@@ -152,12 +153,14 @@ static uint64_t all_slots(uint16_t type)
 
 static void rounds(char *times)
 {
+    char *stride = next_word(times);
     const uint64_t block = config->block_size;
+    const uint64_t step = block * (*stride ? number(stride) : 1);
     const uint64_t answered = COUNTERS->answered;
     const uint64_t unexpected = COUNTERS->unexpected;
     uint64_t addr = config->addr, plug = 0, unplug = 0;
 
-    for (unsigned slot = 0; slot < SLOTS; slot++, addr += block) {
+    for (unsigned slot = 0; slot < SLOTS; slot++, addr += step) {
         fill(slot, VIRTIO_MEM_REQ_PLUG, addr, block);
     }
     for (uint32_t left = number(times); left; left--) {

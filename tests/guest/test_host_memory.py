@@ -75,7 +75,7 @@ class Shortage(GuestCase):
         time.sleep(5)
         self.assertLessEqual(self.vm.sizes()["vm0"], self.SIZE // 2, "plugged")
         self.assertEqual(self.vm.sh("echo alive"), "alive")
-        self.assertIn(self.SHORT, self.vm.output(), "the warning")
+        self.assertIn(self.SHORT, self.vm.qemu_log.read_text(), "the warning")
         self.allow(2 * self.SIZE)
         self.vm.wait_sizes(vm0=self.SIZE, timeout=12)
 

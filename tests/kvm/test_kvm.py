@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from driver import paths
 from vmtest import image, rom, slots
 from vmtest.memory import GiB, MiB
-from vmtest.migration import FAST, SLOW, wait_migration
+from vmtest.migration import FAST, SLOW, prepare, wait_migration
 from vmtest.rom import (ACK, BUSY, ERROR, NACK, PATTERN, PLUG, STATE, UNPLUG,
                         UNPLUG_ALL, UNPLUGGED, WINDOW, Rom, arrive, migrate, pattern)
 from vmtest.vm import Silent
@@ -253,24 +254,33 @@ def test_content_stays_while_other_slots_come_and_go(kind):
 
 # ---- migration ----
 
-def flags(vm: Rom) -> set[int]:
+def flags(vm: Rom) -> list[int]:
     """Those of all slots of the device's memory."""
-    return {slot.flags for slot in vm.slots()}
+    return [slot.flags for slot in vm.slots()]
 
 
-def test_writes_are_watched_only_while_the_guest_moves(vm, tmp_path):
-    watched, unwatched = (({slots.LOG_DIRTY}, {0}) if vm.kind == "kvm"
-                          else (set(), set()))
-    vm.request(PLUG, 0, BLOCKS)
-    assert flags(vm) == unwatched
-    vm.cmd("migrate-set-parameters", **{"max-bandwidth": SLOW})
-    vm.cmd("migrate", uri=f"file:{tmp_path}/stream")
-    wait_migration(vm, "active")
-    vm.until(watched, lambda: flags(vm), "the flags of the slots")
-    vm.cmd("migrate_cancel")
-    wait_migration(vm, "cancelled")
-    vm.until(unwatched, lambda: flags(vm), "the flags of the slots")
-    assert vm.request(UNPLUG_ALL) == ACK
+@pytest.mark.parametrize("option, number", (
+    ("dynamic-memslots=off", 1),
+    (f"dynamic-memslots=on,memslot-size={SLOT}", SIZE // SLOT)))
+def test_writes_are_watched_only_while_the_guest_moves(kind, option, number,
+                                                       tmp_path):
+    with Rom(kind, "watched", device=device(option)) as vm:
+        vm.wait_ready()
+        vm.resize("vm0", GiB)
+        number *= kind == "kvm"
+        for _ in range(2):
+            assert vm.request(PLUG, 0, BLOCKS) == ACK
+            assert flags(vm) == [0] * number
+            vm.cmd("migrate-set-parameters", **{"max-bandwidth": SLOW})
+            vm.cmd("migrate", uri=f"file:{tmp_path}/stream")
+            wait_migration(vm, "active")
+            vm.until([slots.LOG_DIRTY] * number, lambda: flags(vm),
+                     "the flags of the slots")
+            assert vm.request(PLUG, 2 * BLOCKS, BLOCKS) == BUSY
+            vm.cmd("migrate_cancel")
+            wait_migration(vm, "cancelled")
+            vm.until([0] * number, lambda: flags(vm), "the flags of the slots")
+            assert vm.request(UNPLUG_ALL) == ACK
 
 
 def loaded(vm: Rom, pages: int) -> int:
@@ -351,3 +361,81 @@ def test_a_guest_moves(source, kind, machine, ring, load, able, tmp_path):
             assert len(vm.slots()) == int(kind == "kvm")
             break
     assert not damaged
+
+
+# ---- slots and migration: they are no part of the stream ----
+
+ON = "dynamic-memslots=on"
+SMALL = f"{ON},memslot-size={SLOT}"
+OFF = "dynamic-memslots=off"
+FAR = 3 * GiB // BLOCK  # a block of the last of four slots
+
+
+def four(option: str) -> tuple[str, ...]:
+    """A device of 4 GiB, as both binaries take it."""
+    return (*(word.replace("size=1G", "size=4G") for word in rom.DEVICE[:-1]),
+            f"{rom.DEVICE[-1]},unplugged-inaccessible=on,{option}")
+
+
+@pytest.mark.parametrize("way", ("socket", "file"))
+@pytest.mark.parametrize("machine", ("q35", "pc-q35-8.0", OLD))
+@pytest.mark.parametrize("source, destination", (
+    (("stock", OFF), ("ours", SMALL)), (("stock", ON), ("ours", OFF)),
+    (("stock", ON), ("ours", ON)), (("ours", ON), ("stock", ON)),
+    (("ours", SMALL), ("stock", OFF)), (("ours", OFF), ("stock", ON)),
+    (("ours", OFF), ("ours", SMALL)), (("ours", SMALL), ("ours", ON)),
+    (("ours", ON), ("ours", OFF))), ids=lambda side: " ".join(side))
+def test_a_guest_moves_whatever_the_slots_are(built, source, destination, machine,
+                                              way, tmp_path):
+    old, new = (
+        Rom("tcg", f"slots.{name}", *more, machine=machine, device=four(option),
+            binary=str(paths.STOCK) if who == "stock" else None)
+        for name, (who, option), more in (
+            ("from", source, ()), ("to", destination, ("-incoming", "defer"))))
+    with old, new:
+        old.wait_ready()
+        old.resize("vm0", 4 * GiB)
+        for first in (0, FAR):
+            assert old.request(PLUG, first, 4) == ACK
+            old.store(first * BLOCK)
+        assert old.request(UNPLUG, FAR + 1, 2) == ACK
+        if way == "socket":
+            migrate(old, new, tmp_path / way)
+        else:
+            for command, vm in (("migrate", old), ("migrate-incoming", new)):
+                prepare(vm)
+                vm.cmd(command, uri=f"file:{tmp_path / way}")
+                wait_migration(old, "completed")
+        arrive(old, new)
+        config = new.config()
+        assert (config.plugged, config.requested) == (6 * BLOCK, 4 * GiB)
+        assert new.state(FAR + 1, 2) == UNPLUGGED
+        assert (new.content(0), new.content(FAR * BLOCK)) == (pattern(),) * 2
+        data = new.devices()["vm0"]
+        assert data.get("mapped-memslots", 2) == 2 or destination[1] == OFF
+        new.store((FAR + 3) * BLOCK)
+        assert new.content((FAR + 3) * BLOCK) == pattern()
+        assert new.request(UNPLUG, FAR, 1) == ACK
+        assert new.request(PLUG, FAR, 3) == ACK
+        assert new.content(FAR * BLOCK) == NOTHING
+        assert new.request(UNPLUG_ALL) == ACK
+
+
+def test_a_load_changes_the_memory_once_whatever_it_plugs(kind, tmp_path):
+    """QEMU tells of each flat view that it makes of its memory."""
+    made = []
+    for number in (1, 8):
+        option = device(SMALL)
+        with (Rom(kind, "load.from", device=option) as old,
+              Rom(kind, "load.to", "-incoming", "defer", "-trace", "flatview_new",
+                  device=option) as vm):
+            old.wait_ready()
+            old.resize("vm0", GiB)
+            for slot in range(number):
+                assert old.request(PLUG, slot * SLOT // BLOCK, 1) == ACK
+            before = vm.trace.read_text().count("flatview_new")
+            migrate(old, vm, tmp_path / str(number))
+            arrive(old, vm)
+            assert vm.devices()["vm0"]["mapped-memslots"] == number
+            made.append(vm.trace.read_text().count("flatview_new") - before)
+    assert made[0] == made[1] > 0
