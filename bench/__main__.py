@@ -118,7 +118,7 @@ def sizes(report: Report) -> None:
 
 def slots(report: Report) -> None:
     """Costs of memory slots."""
-    costs = memslots.measure(report.times(7, 2))
+    costs = memslots.measure(report.times(3, 1))
     report.sections.append("## What memory slots cost\n\nMedians.\n\n"
                            + memslots.table(costs))
 

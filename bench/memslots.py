@@ -16,7 +16,7 @@ from typing import Iterator
 from bench.machine import BINARIES, BLOCK, GiB, MiB
 from driver import ui
 from vmtest import image
-from vmtest.rom import ACK, PLUG, UNPLUG_ALL, Rom, trouble
+from vmtest.rom import ACK, CPU, PLUG, UNPLUG_ALL, Rom, trouble
 
 SIZE = 1024 * GiB
 BATCH = 64              # requests a kick
@@ -51,12 +51,14 @@ def measure(rounds: int) -> Costs:
 
 def once(kind: str, binary: Path, slots: str) -> tuple:
     """One VM."""
+    # No other memory device may come: this one gets all slots.
     device = (
         "-object", f"memory-backend-ram,id=mem0,size={SIZE},reserve=off",
         "-device", f"virtio-mem-pci,id=vm0,memdev=mem0,block-size={BLOCK},"
                    f"unplugged-inaccessible=on,dynamic-memslots={slots}")
-    vm = Rom(kind, f"slots.{binary.parent.name}.{slots}", device=device,
-             binary=str(binary), memory=f"128M,maxmem={SIZE + GiB}B")
+    vm = Rom(kind, f"slots.{binary.parent.name}.{slots}", "-m",
+             f"maxmem={SIZE + 128 * MiB}B", "-cpu", f"{CPU},phys-bits=48",
+             device=device, binary=str(binary))
     with charged() as kernel:
         began = time.perf_counter()
         vm.start()

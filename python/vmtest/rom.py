@@ -44,19 +44,17 @@ class Rom(VM):
 
     def __init__(self, kind: str, name: str, *args: str,
                  machine: str = "q35", device: tuple[str, ...] = DEVICE,
-                 binary: str | None = None, accel: str = "",
-                 memory: str = "128M,maxmem=8G"):
+                 binary: str | None = None, accel: str = ""):
         super().__init__(f"{name}.{kind}", *device, *args, machine=machine,
                          binary=binary)
         self.kind = kind
         self.accel = accel
-        self.size = memory
         self.trace = Path(self.console_log).with_suffix(".trace")
 
     def system(self) -> list[str]:
         self.trace.unlink(missing_ok=True)
         return ["-accel", OPTIONS[self.kind] + self.accel, "-cpu", CPU,
-                "-m", self.size, "-nodefaults", "-no-user-config",
+                "-m", "128M,maxmem=8G", "-nodefaults", "-no-user-config",
                 "-bios", str(image.ROM),
                 "-fw_cfg", f"name=opt/pattern,file={pattern_file()}",
                 "-trace", "kvm_set_user_memory",
