@@ -211,11 +211,22 @@ static bool virtio_mem_take_memory(VirtIOMEM *vmem, VirtIOMEMLive *live,
         virtio_mem_memory_cleanup(&live->memory);
         return false;
     }
+    if (vmem->protection == VIRTIO_MEM_PROTECTION_DISCARD &&
+        !virtio_mem_patrol_start(&live->patrol, &live->state.geo,
+                                 &live->state.blocks, &live->backend,
+                                 &live->violations,
+                                 vmem->protection_interval ?:
+                                 VIRTIO_MEM_PATROL_DEFAULT_MS, errp)) {
+        virtio_mem_backend_release(&live->backend, DEVICE(vmem));
+        virtio_mem_memory_cleanup(&live->memory);
+        return false;
+    }
     return true;
 }
 
 static void virtio_mem_give_memory_up(VirtIOMEM *vmem, VirtIOMEMLive *live)
 {
+    virtio_mem_patrol_stop(&live->patrol);
     virtio_mem_backend_release(&live->backend, DEVICE(vmem));
     virtio_mem_memory_cleanup(&live->memory);
 }
@@ -247,6 +258,8 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
     vmem->live = live;
     vmem->migration = &live->migration;
     virtio_init(vdev, VIRTIO_ID_MEM, sizeof(struct virtio_mem_config));
+    virtio_mem_violations_init(&live->violations, vdev, vmem->violation ==
+                               VIRTIO_MEM_VIOLATION_STOP);
     virtio_mem_report_init(&live->report, vdev, &vmem->resize_events,
                            vmem->initial_size);
     virtio_mem_sizes_init(&live->sizes, vdev, &live->state, vmem->initial_size,
@@ -288,6 +301,7 @@ static void virtio_mem_unrealize(DeviceState *dev)
     virtio_cleanup(vdev);
     virtio_mem_memslots_stop(vmem->memslots, &live->slots);
     virtio_mem_give_memory_up(vmem, live);
+    virtio_mem_violations_cleanup(&live->violations);
     vmem->live = NULL;
     vmem->migration = NULL;
     virtio_mem_live_free(live);

@@ -32,9 +32,10 @@ ELISION = "..."
 # none. The form is compared all the same.
 STATUS = (r"(?:settled|resizing|blocked \([a-z-]+\)) since \d+ s"
           r"(?:, \d+ bytes/s, \d+ s left)?|paused")
-MEMSLOTS = r"(?:, \d+ of \d+ memslots mapped)?"
+MORE = (r"(?:, \d+ of \d+ memslots mapped)?"
+        r"(?:, protection [a-z]+: \d+ unplugged accesses)?")
 DECIDED_BY_GUEST = (
-    (r"^  status: (?:" + STATUS + ")" + MEMSLOTS + "$", "  status: STATUS"),
+    (r"^  status: (?:" + STATUS + ")" + MORE + "$", "  status: STATUS"),
     (r"^  size: \d+$", "  size: N"),
     (r"\b(ack|nack|busy|error) \d+", r"\1 N"),
     (r"^  ((?:un)?plugged in total|host-time): \d+", r"  \1: N"),

@@ -67,7 +67,7 @@ def test_status_lines_have_the_form_that_hmp_prints():
     lines = re.findall(r"^ *status: (.*)$", TEXT, re.M)
     assert lines
     for line in lines:
-        assert re.fullmatch(f"(?:{manual.STATUS}){manual.MEMSLOTS}", line), line
+        assert re.fullmatch(f"(?:{manual.STATUS}){manual.MORE}", line), line
 
 
 def test_events_have_the_members_of_the_schema():

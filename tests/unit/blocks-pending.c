@@ -14,6 +14,32 @@ static void begin(Pair *p, uint64_t first, uint64_t count)
                             (VirtIOMEMRange) { first, count });
 }
 
+/* Block by block: unplugged and not pending. */
+static void compare_vacant(const Pair *p, VirtIOMEMRange within)
+{
+    const VirtIOMEMRange pending = p->blocks.pending_range;
+    VirtIOMEMRange run = { .first = within.first };
+    uint64_t at = within.first, behind = within.first + within.count;
+
+    while (virtio_mem_blocks_next_vacant(&p->blocks, within, &run)) {
+        g_assert_cmpuint(run.first, >=, at);
+        g_assert_cmpuint(run.count, >, 0);
+        for (uint64_t end = run.first + run.count; at < end; at++) {
+            const VirtIOMEMRange one = { at, 1 };
+            const bool vacant = at - pending.first >= pending.count &&
+                                virtio_mem_blocks_state(&p->blocks, one) ==
+                                VIRTIO_MEM_BLOCKS_UNPLUGGED;
+
+            g_assert_cmpint(vacant, ==, at >= run.first);
+        }
+    }
+    for (; at < behind; at++) {
+        g_assert_true(at - pending.first < pending.count ||
+                      virtio_mem_blocks_state(&p->blocks, (VirtIOMEMRange) {
+                          at, 1 }) == VIRTIO_MEM_BLOCKS_PLUGGED);
+    }
+}
+
 static void compare(const Pair *p, uint64_t first, uint64_t count)
 {
     const VirtIOMEMRange within = { first, count };
@@ -24,6 +50,7 @@ static void compare(const Pair *p, uint64_t first, uint64_t count)
 
         g_assert_cmpstr(seen, ==, wanted);
     }
+    compare_vacant(p, within);
     if (count) {
         g_autofree char *others = model_populated(p, first, count, false);
 

@@ -35,6 +35,17 @@ class List(PeerCase):
         self.assertTrue(lines[2].endswith("2 MiB  settled"))
         self.assertTrue(lines[3].endswith("2 MiB"))
 
+    def test_accesses_to_unplugged_memory_are_shown_if_there_were_some(self):
+        settled = {"status": "settled", "since": 4}
+        self.script(query_memory_devices=[
+            device(resize=settled, unplugged_protection="discard",
+                   unplugged_accesses=12),
+            device("vm1", resize=settled, unplugged_protection="discard",
+                   unplugged_accesses=0)])
+        _, first, second = self.vmemctl("list").stdout.splitlines()
+        self.assertTrue(first.endswith("  settled, 12 unplugged accesses"))
+        self.assertTrue(second.endswith("  settled"))
+
     def test_json_is_all_that_qemu_says_of_virtio_mem_devices(self):
         told = device(resize={"status": "settled", "since": 4}, novel=[1])
         self.script(query_memory_devices=[

@@ -70,6 +70,7 @@ static Device *device_parse(JsonObject *data)
         device->status = g_strdup(qmp_string_in(resize, "status"));
         device->reason = g_strdup(qmp_string_in(resize, "reason"));
     }
+    size_in(data, "unplugged-accesses", &device->accesses);
     device->data = json_object_ref(data);
     return device;
 }
@@ -189,7 +190,7 @@ bool device_equal(const Device *a, const Device *b)
     return device_same_id(a, b) && a->node == b->node && a->size == b->size &&
            a->requested == b->requested && a->max == b->max &&
            a->block == b->block && !g_strcmp0(a->status, b->status) &&
-           !g_strcmp0(a->reason, b->reason);
+           !g_strcmp0(a->reason, b->reason) && a->accesses == b->accesses;
 }
 
 bool device_same_id(const Device *a, const Device *b)
@@ -199,9 +200,20 @@ bool device_same_id(const Device *a, const Device *b)
 
 char *device_state(const Device *device)
 {
-    return !device->status ? NULL : !device->reason ?
-           g_strdup(device->status) :
-           g_strdup_printf("%s: %s", device->status, device->reason);
+    GString *text;
+
+    if (!device->status) {
+        return NULL;
+    }
+    text = g_string_new(device->status);
+    if (device->reason) {
+        g_string_append_printf(text, ": %s", device->reason);
+    }
+    if (device->accesses) {
+        g_string_append_printf(text, ", %" G_GUINT64_FORMAT " unplugged accesses",
+                               device->accesses);
+    }
+    return g_string_free(text, FALSE);
 }
 
 /* What the reasons mean that our QEMU gives. */

@@ -19,6 +19,7 @@ typedef struct Device {
     uint64_t block;
     char *status;       /* may be NULL */
     char *reason;       /* may be NULL */
+    uint64_t accesses;  /* to unplugged memory, as far as they are noticed */
     JsonObject *data;   /* all of it, as it came */
 } Device;
 
@@ -37,7 +38,10 @@ bool device_equal(const Device *a, const Device *b);
 /* Whether both are the same device, as far as an id tells. */
 bool device_same_id(const Device *a, const Device *b);
 
-/* What QEMU says of the resize ("blocked: guest"), or NULL. */
+/*
+ * What QEMU says of the resize ("blocked: guest"), and of the use of unplugged
+ * memory (", 3 unplugged accesses"); or NULL.
+ */
 char *device_state(const Device *device);
 
 /*

@@ -254,6 +254,21 @@ int virtio_mem_backend_discard_unplugged(const VirtIOMEMBackend *backend,
     return 0;
 }
 
+VirtIOMEMMapping virtio_mem_backend_mapping(const VirtIOMEMBackend *backend)
+{
+    const bool huge = backend->page_size != qemu_real_host_page_size();
+
+    return (VirtIOMEMMapping) {
+        .host = backend->host,
+        .size = backend->rb->used_length,
+        /* hugetlbfs does not tell of its holes. */
+        .fd = huge ? -1 : backend->fd,
+        .fd_offset = backend->rb->fd_offset,
+        .is_private = !qemu_ram_is_shared(backend->rb),
+        .only_copies = backend->content == VIRTIO_MEM_CONTENT_TEMPLATE,
+    };
+}
+
 /* --- what is there -------------------------------------------------------- */
 
 /* A shared file knows of its holes; looking at each page would take longer. */

@@ -24,6 +24,7 @@
 
 #include "system/hostmem.h"
 #include "blocks.h"
+#include "residency.h"
 
 /*
  * Whose is the content of the memory? What is not ours is not discarded.
@@ -95,6 +96,9 @@ char *virtio_mem_backend_name(const VirtIOMEMBackend *backend);
  * the VM waits for a stream, or loads it: the other side may still run on it.
  */
 bool virtio_mem_backend_may_be_needed(const VirtIOMEMBackend *backend);
+
+/* For a look at where it has pages. */
+VirtIOMEMMapping virtio_mem_backend_mapping(const VirtIOMEMBackend *backend);
 
 /* Is it in no migration stream (x-ignore-shared, cpr)? */
 bool virtio_mem_backend_is_left_out(const VirtIOMEMBackend *backend);

@@ -179,3 +179,24 @@ bool virtio_mem_blocks_next_populated(const VirtIOMEMBlocks *blocks,
                  run->first;
     return run->count > 0;
 }
+
+bool virtio_mem_blocks_next_vacant(const VirtIOMEMBlocks *blocks,
+                                   VirtIOMEMRange within, VirtIOMEMRange *run)
+{
+    const uint64_t first = blocks->pending_range.first;
+    const uint64_t behind = first + blocks->pending_range.count;
+
+    while (virtio_mem_blocks_next_run(blocks, within, false, run)) {
+        const uint64_t end = run->first + run->count;
+
+        if (run->first < first) {
+            run->count = MIN(end, first) - run->first;
+            return true;
+        }
+        if (run->first >= behind) {
+            return true;
+        }
+        run->count = MIN(end, behind) - run->first;     /* pass by */
+    }
+    return false;
+}

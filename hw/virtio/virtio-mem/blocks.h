@@ -123,6 +123,13 @@ bool virtio_mem_blocks_next_populated(const VirtIOMEMBlocks *blocks,
                                       VirtIOMEMRange within, bool populated,
                                       VirtIOMEMRange *run);
 
+/*
+ * As virtio_mem_blocks_next_run(), for vacant blocks: those that are unplugged,
+ * and not about to be plugged.
+ */
+bool virtio_mem_blocks_next_vacant(const VirtIOMEMBlocks *blocks,
+                                   VirtIOMEMRange within, VirtIOMEMRange *run);
+
 /* Loop over the runs of @within_: plugged ones, or unplugged ones. */
 #define VIRTIO_MEM_FOREACH_RUN(run_, blocks_, within_, plugged_)         \
     for (VirtIOMEMRange run_ = { .first = (within_).first };             \

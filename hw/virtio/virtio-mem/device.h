@@ -16,12 +16,14 @@
 #include "listeners.h"
 #include "memory.h"
 #include "migration.h"
+#include "patrol.h"
 #include "queue.h"
 #include "report.h"
 #include "retry.h"
 #include "sizes.h"
 #include "slots.h"
 #include "system-reset.h"
+#include "violations.h"
 
 struct VirtIOMEMLive {
     bool unplugged_inaccessible;    /* 'auto' is resolved */
@@ -35,6 +37,9 @@ struct VirtIOMEMLive {
     VirtIOMEMListeners listeners;
     VirtIOMEMSizes sizes;
     VirtIOMEMRetry retry;
+
+    VirtIOMEMViolations violations;
+    VirtIOMEMPatrol patrol;
 
     VirtIOMEMQueue *queue;
     VirtIOMEMReport report;

@@ -31,6 +31,11 @@ static void monitor_info_resize(Monitor *mon, const VirtioMEMDeviceInfo *info)
         monitor_printf(mon, ", %u of %u memslots mapped", info->mapped_memslots,
                        info->memslots);
     }
+    if (info->has_unplugged_protection) {
+        monitor_printf(mon, ", protection %s: %" PRIu64 " unplugged accesses",
+                       VirtioMEMProtection_str(info->unplugged_protection),
+                       info->unplugged_accesses);
+    }
     monitor_printf(mon, "\n");
 }
 

@@ -19,6 +19,7 @@
 #include "system/system.h"
 #include "backend.h"
 #include "memslots.h"
+#include "patrol.h"
 #include "properties.h"
 #include "target.h"
 
@@ -293,6 +294,67 @@ static bool properties_check_memslots(const VirtIOMEM *vmem,
         vmem, MAX(properties->geo.block_size, page_size), errp);
 }
 
+static bool properties_check_protected(const VirtIOMEM *vmem,
+                                       const VirtIOMEMProperties *properties,
+                                       Error **errp)
+{
+    g_autofree char *name = host_memory_backend_get_name(vmem->memdev);
+    bool guessed;
+    const uint64_t usual = virtio_mem_backend_find_block_size(vmem->memdev,
+                                                              &guessed);
+    const PropertiesSizes sizes = properties_sizes(properties->geo.block_size,
+                                                   usual);
+
+    if (!properties->unplugged_inaccessible) {
+        error_setg(errp, "'" VIRTIO_MEM_PROTECTION_PROP "' needs '"
+                   VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP "' to be on: a driver"
+                   " that may read unplugged memory does nothing wrong");
+        return false;
+    }
+    if (vmem->memdev->guest_memfd) {
+        error_setg(errp, "'" VIRTIO_MEM_PROTECTION_PROP "' must be none: '"
+                   VIRTIO_MEM_MEMDEV_PROP "' names the memory backend '%s' of a"
+                   " confidential guest, whose memory cannot be looked at",
+                   name);
+        return false;
+    }
+    if (properties->geo.block_size < usual) {
+        error_setg(errp, "'" VIRTIO_MEM_PROTECTION_PROP "' needs '"
+                   VIRTIO_MEM_BLOCK_SIZE_PROP "' (%s) to be at least %s: the"
+                   " kernel may put a huge page where a block is plugged and"
+                   " its neighbour is not", sizes.first, sizes.second);
+        return false;
+    }
+    if (vmem->protection_interval > VIRTIO_MEM_PATROL_MAX_MS) {
+        error_setg(errp, "'" VIRTIO_MEM_PROTECTION_INTERVAL_PROP "' (%" PRIu32
+                   ") must be from 1 to %d milliseconds, or 0 for the default"
+                   " (%d)", vmem->protection_interval, VIRTIO_MEM_PATROL_MAX_MS,
+                   VIRTIO_MEM_PATROL_DEFAULT_MS);
+        return false;
+    }
+    return true;
+}
+
+static bool properties_check_protection(const VirtIOMEM *vmem,
+                                        const VirtIOMEMProperties *properties,
+                                        Error **errp)
+{
+    const char *needs = vmem->violation == VIRTIO_MEM_VIOLATION_STOP ?
+                        VIRTIO_MEM_VIOLATION_PROP "=stop" :
+                        vmem->protection_interval ?
+                        VIRTIO_MEM_PROTECTION_INTERVAL_PROP : NULL;
+
+    if (vmem->protection != VIRTIO_MEM_PROTECTION_NONE) {
+        return properties_check_protected(vmem, properties, errp);
+    }
+    if (needs) {
+        error_setg(errp, "'%s' needs '" VIRTIO_MEM_PROTECTION_PROP "' to be"
+                   " other than none", needs);
+        return false;
+    }
+    return true;
+}
+
 bool virtio_mem_properties_resolve(const VirtIOMEM *vmem,
                                    VirtIOMEMProperties *properties,
                                    Error **errp)
@@ -314,6 +376,7 @@ bool virtio_mem_properties_resolve(const VirtIOMEM *vmem,
     return properties_check_geometry(&properties->geo,
                           host_memory_backend_pagesize(vmem->memdev), errp) &&
            properties_check_memslots(vmem, properties, errp) &&
+           properties_check_protection(vmem, properties, errp) &&
            virtio_mem_properties_check_size(
                &properties->geo,
                vmem->initial_size_name ?: VIRTIO_MEM_REQUESTED_SIZE_PROP,
@@ -455,6 +518,16 @@ static void properties_set_first_size(Object *obj, Visitor *v, const char *name,
     }
 }
 
+/* Fixed at realize, as properties of qdev are. */
+static bool properties_may_set(const VirtIOMEM *vmem, const char *name,
+                               Error **errp)
+{
+    if (vmem->live) {
+        error_setg(errp, "'%s' cannot be changed once the device exists", name);
+    }
+    return !vmem->live;
+}
+
 static void properties_get_block_size(Object *obj, Visitor *v, const char *name,
                                       void *opaque, Error **errp)
 {
@@ -468,12 +541,8 @@ static void properties_set_block_size(Object *obj, Visitor *v, const char *name,
     VirtIOMEM *vmem = VIRTIO_MEM(obj);
     uint64_t size;
 
-    if (vmem->live) {
-        error_setg(errp, "'" VIRTIO_MEM_BLOCK_SIZE_PROP "' cannot be changed"
-                   " once the device exists");
-        return;
-    }
-    if (!visit_type_size(v, name, &size, errp)) {
+    if (!properties_may_set(vmem, name, errp) ||
+        !visit_type_size(v, name, &size, errp)) {
         return;
     }
     /*
@@ -510,12 +579,8 @@ static void properties_set_memslot_size(Object *obj, Visitor *v,
     VirtIOMEM *vmem = VIRTIO_MEM(obj);
     uint64_t size;
 
-    if (vmem->live) {
-        error_setg(errp, "'" VIRTIO_MEM_MEMSLOT_SIZE_PROP "' cannot be changed"
-                   " once the device exists");
-        return;
-    }
-    if (!visit_type_size(v, name, &size, errp)) {
+    if (!properties_may_set(vmem, name, errp) ||
+        !visit_type_size(v, name, &size, errp)) {
         return;
     }
     if (size < VIRTIO_MEM_MIN_SLOT_SIZE || !is_power_of_2(size)) {
@@ -527,6 +592,30 @@ static void properties_set_memslot_size(Object *obj, Visitor *v,
         return;
     }
     vmem->memslot_size = size;
+}
+
+static int properties_get_protection(Object *obj, Error **errp)
+{
+    return VIRTIO_MEM(obj)->protection;
+}
+
+static void properties_set_protection(Object *obj, int value, Error **errp)
+{
+    if (properties_may_set(VIRTIO_MEM(obj), VIRTIO_MEM_PROTECTION_PROP, errp)) {
+        VIRTIO_MEM(obj)->protection = value;
+    }
+}
+
+static int properties_get_violation(Object *obj, Error **errp)
+{
+    return VIRTIO_MEM(obj)->violation;
+}
+
+static void properties_set_violation(Object *obj, int value, Error **errp)
+{
+    if (properties_may_set(VIRTIO_MEM(obj), VIRTIO_MEM_VIOLATION_PROP, errp)) {
+        VIRTIO_MEM(obj)->violation = value;
+    }
 }
 
 static bool properties_get_resize_events(Object *obj, Error **errp)
@@ -551,6 +640,8 @@ static const Property virtio_mem_properties[] = {
                      early_migration, true),
     DEFINE_PROP_BOOL(VIRTIO_MEM_DYNAMIC_MEMSLOTS_PROP, VirtIOMEM,
                      dynamic_memslots, false),
+    DEFINE_PROP_UINT32(VIRTIO_MEM_PROTECTION_INTERVAL_PROP, VirtIOMEM,
+                       protection_interval, 0),
     /* Last: only targets with legacy guests have it, others behave as on. */
     DEFINE_PROP_ON_OFF_AUTO(VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP, VirtIOMEM,
                             unplugged_inaccessible, ON_OFF_AUTO_ON),
@@ -568,6 +659,10 @@ static const struct {
       "bytes, a power of two; what is plugged and unplugged at once" },
     { VIRTIO_MEM_MEMSLOT_SIZE_PROP,
       "bytes of a memory slot, a power of two; with dynamic-memslots=on" },
+    { VIRTIO_MEM_PROTECTION_PROP,
+      "none/discard; what keeps a guest from using unplugged memory" },
+    { VIRTIO_MEM_VIOLATION_PROP,
+      "report/stop; what happens when it uses some" },
     { VIRTIO_MEM_RESIZE_EVENTS_PROP,
       "on/off; send MEMORY_DEVICE_RESIZE_STATUS to all QMP clients" },
     { VIRTIO_MEM_ADDR_PROP,
@@ -585,6 +680,8 @@ static const struct {
       "on/off; migrate what is plugged before RAM; same on both sides" },
     { VIRTIO_MEM_DYNAMIC_MEMSLOTS_PROP,
       "on/off; take memory slots of KVM and vhost only for what is plugged" },
+    { VIRTIO_MEM_PROTECTION_INTERVAL_PROP,
+      "milliseconds between two looks at unplugged memory; 0: 1000" },
     { VIRTIO_MEM_UNPLUGGED_INACCESSIBLE_PROP,
       "on/off/auto; refuse drivers that may read unplugged memory" },
 };
@@ -607,6 +704,16 @@ void virtio_mem_properties_class_init(ObjectClass *oc)
     object_class_property_add(oc, VIRTIO_MEM_MEMSLOT_SIZE_PROP, "size",
                               properties_get_memslot_size,
                               properties_set_memslot_size, NULL, NULL);
+    object_class_property_add_enum(oc, VIRTIO_MEM_PROTECTION_PROP,
+                                   "VirtioMEMProtection",
+                                   &VirtioMEMProtection_lookup,
+                                   properties_get_protection,
+                                   properties_set_protection);
+    object_class_property_add_enum(oc, VIRTIO_MEM_VIOLATION_PROP,
+                                   "VirtioMEMViolation",
+                                   &VirtioMEMViolation_lookup,
+                                   properties_get_violation,
+                                   properties_set_violation);
     /* Not a property of qdev: those are fixed at realize. */
     object_class_property_add_bool(oc, VIRTIO_MEM_RESIZE_EVENTS_PROP,
                                    properties_get_resize_events,

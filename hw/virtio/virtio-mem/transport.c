@@ -110,6 +110,12 @@ static void transport_fill_device_info(const MemoryDeviceState *md,
         vi->requests = virtio_mem_report_requests(
             &vmem->live->report,
             virtio_mem_memory_host_time(&vmem->live->memory));
+        if (vmem->protection != VIRTIO_MEM_PROTECTION_NONE) {
+            vi->has_unplugged_protection = vi->has_unplugged_accesses = true;
+            vi->unplugged_protection = vmem->protection;
+            vi->unplugged_accesses =
+                virtio_mem_violations_count(&vmem->live->violations);
+        }
         if (vmem->memslots) {
             vi->has_memslots = vi->has_mapped_memslots = true;
             vi->memslots = virtio_mem_memslots_count(vmem->memslots);

@@ -12,6 +12,7 @@
 #ifndef HW_VIRTIO_MEM_H
 #define HW_VIRTIO_MEM_H
 
+#include "qapi/qapi-types-machine.h"
 #include "hw/virtio/virtio.h"
 #include "system/hostmem.h"
 #include "qom/object.h"
@@ -34,6 +35,10 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMEM, VIRTIO_MEM)
 #define VIRTIO_MEM_DYNAMIC_MEMSLOTS_PROP "dynamic-memslots"
 #define VIRTIO_MEM_MEMSLOT_SIZE_PROP "memslot-size"
 
+#define VIRTIO_MEM_PROTECTION_PROP "unplugged-protection"
+#define VIRTIO_MEM_VIOLATION_PROP "unplugged-violation"
+#define VIRTIO_MEM_PROTECTION_INTERVAL_PROP "unplugged-protection-interval"
+
 /* What exists only while the device is realized; private to the device. */
 typedef struct VirtIOMEMLive VirtIOMEMLive;
 
@@ -53,6 +58,9 @@ struct VirtIOMEM {
     bool early_migration;
     bool dynamic_memslots;
     uint64_t memslot_size;              /* 0: the default for memdev */
+    VirtioMEMProtection protection;
+    VirtioMEMViolation violation;
+    uint32_t protection_interval;       /* ms; 0: the default */
 
     bool resize_events;                 /* this property may change any time */
 

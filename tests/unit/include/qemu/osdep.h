@@ -9,12 +9,14 @@
 #define QEMU_OSDEP_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 #include <glib.h>
 
 #define QEMU_BUILD_BUG_ON(x) G_STATIC_ASSERT(!(x))
