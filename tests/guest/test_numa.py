@@ -8,15 +8,20 @@ from vmtest.memory import GiB, MiB
 
 
 class Numa(GuestCase):
-    """Two nodes with memory, a third that has none but the device's."""
+    """Two nodes with memory, a third that has none but the device's.
+
+    One CPU for all. With three, emulated in parallel (see vmtest/vm.py), a guest once
+    did not follow a resize for a minute, of two devices, while its shell answered;
+    why is not known, and in 90 more runs it did not happen again.
+    """
 
     ARGUMENTS = (
-        "-m", "2G,maxmem=30G", "-smp", "3",
+        "-m", "2G,maxmem=30G",
         "-object", "memory-backend-ram,id=ram0,size=1G",
         "-object", "memory-backend-ram,id=ram1,size=1G",
         "-numa", "node,nodeid=0,cpus=0,memdev=ram0",
-        "-numa", "node,nodeid=1,cpus=1,memdev=ram1",
-        "-numa", "node,nodeid=2,cpus=2",
+        "-numa", "node,nodeid=1,memdev=ram1",
+        "-numa", "node,nodeid=2",
         *device(0, "8G", "node=0"), *device(1, "4G", "node=1"),
         *device(2, "4G", "node=2"))
 
