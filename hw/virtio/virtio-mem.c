@@ -147,6 +147,7 @@ static const struct {
     const VirtIOMEMPart *part;
     size_t self;                /* where in VirtIOMEMLive it has its own */
 } virtio_mem_parts[] = {
+    { &virtio_mem_guard_part, offsetof(VirtIOMEMLive, guard) },
     { &virtio_mem_memory_part, offsetof(VirtIOMEMLive, memory) },
     { &virtio_mem_slots_map_part, offsetof(VirtIOMEMLive, slots) },
     { &virtio_mem_listeners_part, offsetof(VirtIOMEMLive, listeners) },
@@ -195,6 +196,41 @@ static void virtio_mem_live_free(VirtIOMEMLive *live)
     g_free(live);
 }
 
+static void virtio_mem_give_memory_up(VirtIOMEM *vmem, VirtIOMEMLive *live)
+{
+    virtio_mem_patrol_stop(&live->patrol);
+    virtio_mem_guard_free(live->guard);
+    virtio_mem_backend_release(&live->backend, DEVICE(vmem));
+    virtio_mem_memory_cleanup(&live->memory);
+}
+
+/* The strongest that works; live->protection tells which. */
+static bool virtio_mem_protect(VirtIOMEM *vmem, VirtIOMEMLive *live,
+                               Error **errp)
+{
+    const bool is_auto = vmem->protection == VIRTIO_MEM_PROTECTION_AUTO;
+
+    live->protection = vmem->protection;
+    if (is_auto || vmem->protection == VIRTIO_MEM_PROTECTION_USERFAULTFD) {
+        live->guard = virtio_mem_guard_new(&live->state.geo,
+                                           &live->state.blocks, &live->backend,
+                                           &live->violations,
+                                           is_auto ? NULL : errp);
+        if (!live->guard && !is_auto) {
+            return false;
+        }
+        live->protection = live->guard ? VIRTIO_MEM_PROTECTION_USERFAULTFD
+                                       : VIRTIO_MEM_PROTECTION_DISCARD;
+    }
+    /* It finds also what other processes and a time without guard have left. */
+    return live->protection == VIRTIO_MEM_PROTECTION_NONE ||
+           virtio_mem_patrol_start(&live->patrol, &live->state.geo,
+                                   &live->state.blocks, &live->backend,
+                                   live->guard, &live->violations,
+                                   vmem->protection_interval ?:
+                                   VIRTIO_MEM_PATROL_DEFAULT_MS, errp);
+}
+
 /* All that can fail at realize. Undone by virtio_mem_give_memory_up(). */
 static bool virtio_mem_take_memory(VirtIOMEM *vmem, VirtIOMEMLive *live,
                                    Error **errp)
@@ -211,24 +247,11 @@ static bool virtio_mem_take_memory(VirtIOMEM *vmem, VirtIOMEMLive *live,
         virtio_mem_memory_cleanup(&live->memory);
         return false;
     }
-    if (vmem->protection == VIRTIO_MEM_PROTECTION_DISCARD &&
-        !virtio_mem_patrol_start(&live->patrol, &live->state.geo,
-                                 &live->state.blocks, &live->backend,
-                                 &live->violations,
-                                 vmem->protection_interval ?:
-                                 VIRTIO_MEM_PATROL_DEFAULT_MS, errp)) {
-        virtio_mem_backend_release(&live->backend, DEVICE(vmem));
-        virtio_mem_memory_cleanup(&live->memory);
+    if (!virtio_mem_protect(vmem, live, errp)) {
+        virtio_mem_give_memory_up(vmem, live);
         return false;
     }
     return true;
-}
-
-static void virtio_mem_give_memory_up(VirtIOMEM *vmem, VirtIOMEMLive *live)
-{
-    virtio_mem_patrol_stop(&live->patrol);
-    virtio_mem_backend_release(&live->backend, DEVICE(vmem));
-    virtio_mem_memory_cleanup(&live->memory);
 }
 
 static void virtio_mem_send_size(void *opaque)
@@ -277,6 +300,7 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
         .vmem = vmem,
         .state = &live->state,
         .backend = &live->backend,
+        .guard = live->guard,
         .engine = live->engine,
         .sizes = &live->sizes,
         .retry = &live->retry,

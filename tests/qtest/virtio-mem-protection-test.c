@@ -7,6 +7,7 @@
  */
 
 #include "qemu/osdep.h"
+#include <sys/syscall.h>
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "virtio-mem-driver.h"
@@ -14,6 +15,7 @@
 
 #define EVENT "MEMORY_DEVICE_UNPLUGGED_ACCESS"
 #define DISCARD ",unplugged-protection=discard,unplugged-protection-interval=10"
+#define GUARD ",unplugged-protection=userfaultfd"
 #define EVENT_NS (1000 * 1000 * 1000ULL)
 #define PLUGGED 3           /* a block; its neighbours are not */
 #define WRONG (9 * BLOCK + 12345)
@@ -39,9 +41,17 @@ static uint64_t accesses(void)
     QDict *data = device_info();
     const uint64_t count = qdict_get_int(data, "unplugged-accesses");
 
-    g_assert_cmpstr(qdict_get_str(data, "unplugged-protection"), ==, "discard");
     qobject_unref(data);
     return count;
+}
+
+static char *protection(void)
+{
+    QDict *data = device_info();
+    char *name = g_strdup(qdict_get_str(data, "unplugged-protection"));
+
+    qobject_unref(data);
+    return name;
 }
 
 static void wait_for_more(uint64_t before)
@@ -101,6 +111,7 @@ typedef struct Memory {
     const char *name;
     const char *type;       /* of the backend, with its options */
     const char *directory;  /* of a file, or NULL */
+    bool unguarded;         /* userfaultfd does not know it */
 } Memory;
 
 static const Memory memories[] = {
@@ -110,8 +121,8 @@ static const Memory memories[] = {
     { "memfd-private", "memory-backend-memfd,share=off" },
     { "memfd-huge-pages", "memory-backend-memfd,hugetlb=on,hugetlbsize=2M" },
     { "file", "memory-backend-file,share=on", "/dev/shm" },
-    { "file-on-disk", "memory-backend-file,share=on", "." },
-    { "template", "memory-backend-file,share=off", "/dev/shm" },
+    { "file-on-disk", "memory-backend-file,share=on", ".", true },
+    { "template", "memory-backend-file,share=off", "/dev/shm", true },
 };
 
 typedef struct Bed {
@@ -120,11 +131,11 @@ typedef struct Bed {
     Side *side;
 } Bed;
 
-static Bed *start(const Memory *memory, const char *options)
+static Bed *start(const Memory *memory, const char *mode, const char *options)
 {
     Bed *bed = g_new0(Bed, 1);
     g_autofree char *place = NULL, *object = NULL;
-    g_autofree char *all = g_strconcat(DISCARD ",requested-size=1G", options,
+    g_autofree char *all = g_strconcat(mode, ",requested-size=1G", options,
                                        NULL);
 
     if (memory->directory) {
@@ -178,7 +189,7 @@ static void found(const void *opaque)
     if (!can_have(memory)) {
         return;
     }
-    bed = start(memory, "");
+    bed = start(memory, DISCARD, "");
     mem = &bed->side->mem;
     qtest_writeb(global_qtest, address(mem, PLUGGED * BLOCK), 0xab);
     g_usleep(LONG_ENOUGH_US / 3);
@@ -197,7 +208,7 @@ static void found(const void *opaque)
 /* A process that has the file open, as back ends of vhost-user have. */
 static void found_of_others(const void *opaque)
 {
-    Bed *bed = start(opaque, ",dynamic-memslots=on");
+    Bed *bed = start(opaque, DISCARD, ",dynamic-memslots=on");
     struct stat st;
     gint64 end;
 
@@ -211,11 +222,290 @@ static void found_of_others(const void *opaque)
     stop(bed);
 }
 
+/* --- userfaultfd ---------------------------------------------------------- */
+
+/*
+ * An access that gets no processor for a millisecond finds its page taken away
+ * again, and is counted once more.
+ */
+static void assert_accesses(uint64_t wanted)
+{
+    const uint64_t seen = accesses();
+
+    g_assert_cmpuint(seen, >=, wanted);
+    g_assert_cmpuint(seen, <=, wanted + wanted / 10 + 3);
+}
+
+static uint64_t zeroes_in(QVirtioMEM *mem, uint64_t offset)
+{
+    return qtest_readq(global_qtest, address(mem, offset));
+}
+
+/* What is written is lost, what is read is zero; plugged memory is as ever. */
+static void caught(const void *opaque)
+{
+    const Memory *memory = opaque;
+    Bed *bed;
+    QVirtioMEM *mem;
+    g_autofree char *name = NULL;
+
+    if (!can_have(memory)) {
+        return;
+    }
+    bed = start(memory, GUARD, "");
+    mem = &bed->side->mem;
+    name = protection();
+    g_assert_cmpstr(name, ==, "userfaultfd");
+    qtest_writeb(global_qtest, address(mem, PLUGGED * BLOCK), 0xab);
+    qtest_writeb(global_qtest, address(mem, (PLUGGED + 1) * BLOCK - 1), 0xab);
+    g_assert_cmpuint(accesses(), ==, 0);
+
+    for (unsigned i = 1; i <= 5; i++) {
+        const uint64_t before = accesses();
+
+        qtest_writeb(global_qtest, address(mem, WRONG), 0xcd);
+        wait_for_more(before);
+        g_usleep(5000);         /* a page is there for 1 ms */
+        assert_accesses(i);
+    }
+    assert_told(WRONG);
+    g_assert_cmphex(zeroes_in(mem, WRONG), ==, 0);
+    g_assert_cmphex(qtest_readb(global_qtest, address(mem, PLUGGED * BLOCK)),
+                    ==, 0xab);
+    g_assert_cmphex(qtest_readb(global_qtest,
+                                address(mem, (PLUGGED + 1) * BLOCK - 1)), ==,
+                    0xab);
+    stop(bed);
+}
+
+/* A block that is plugged right after somebody has written to it. */
+static void plugged_at_once(const void *opaque)
+{
+    Bed *bed;
+    QVirtioMEM *mem;
+
+    if (!can_have(opaque)) {
+        return;
+    }
+    bed = start(opaque, GUARD, "");
+    mem = &bed->side->mem;
+    for (unsigned i = 0; i < 50; i++) {
+        const uint64_t block = 10 + i;
+
+        qtest_writeq(global_qtest, address(mem, block * BLOCK), 0xcdcd);
+        plug(mem, block, 1);
+        g_assert_cmphex(zeroes_in(mem, block * BLOCK), ==, 0);
+        qtest_writeq(global_qtest, address(mem, block * BLOCK), 0xabab);
+        g_usleep(2000);
+        g_assert_cmphex(zeroes_in(mem, block * BLOCK), ==, 0xabab);
+        unplug(mem, block, 1);
+        g_assert_cmphex(zeroes_in(mem, block * BLOCK), ==, 0);
+    }
+    g_usleep(5000);
+    assert_accesses(100);
+    stop(bed);
+}
+
+/* QEMU itself, with the BQL, which the guard must not need. */
+static void caught_of_the_monitor(void)
+{
+    Bed *bed = start(&memories[0], GUARD, "");
+    QVirtioMEM *mem = &bed->side->mem;
+    g_autofree char *path = temporary_file();
+
+    for (unsigned i = 0; i < 2; i++) {
+        const uint64_t before = accesses();
+
+        qtest_qmp_assert_success(global_qtest, "{ 'execute': 'pmemsave',"
+            " 'arguments': { 'val': %" PRIu64 ", 'size': %" PRIu64 ","
+            " 'filename': %s } }", address(mem, 10 * BLOCK),
+            (uint64_t)(20 * BLOCK), path);
+        wait_for_more(before);
+    }
+    g_usleep(20000);
+    assert_accesses(2 * 20 * BLOCK / 4096);
+    stop(bed);
+    unlink(path);
+}
+
+/* A dump asks what is plugged. */
+static void dumped(void)
+{
+    Bed *bed = start(&memories[0], GUARD, "");
+    g_autofree char *path = temporary_file();
+    g_autofree char *where = g_strconcat("file:", path, NULL);
+
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'dump-guest-memory',"
+        " 'arguments': { 'paging': false, 'protocol': %s } }", where);
+    g_assert_cmpuint(accesses(), ==, 0);
+    stop(bed);
+    unlink(path);
+}
+
+static void guard_stops_the_vm(void)
+{
+    Bed *bed = start(&memories[2], GUARD, ",unplugged-violation=stop");
+    QVirtioMEM *mem = &bed->side->mem;
+
+    for (unsigned i = 0; i < 3; i++) {
+        wait_for("query-status", "running");
+        qtest_writeb(global_qtest, address(mem, WRONG), 1);
+        wait_for("query-status", "paused");
+        assert_told(WRONG);
+        qtest_clock_step(global_qtest, EVENT_NS);
+        g_usleep(5000);
+        qtest_qmp_assert_success(global_qtest, "{ 'execute': 'cont' }");
+    }
+    plug(mem, 100, 1);
+    stop(bed);
+}
+
+/* It is off while a migration may use userfaultfd itself, and back after it. */
+static void guard_stands_aside(const void *capability)
+{
+    Bed *bed = start(&memories[0], GUARD, "");
+    QVirtioMEM *mem = &bed->side->mem;
+    g_autofree char *path = temporary_file();
+    gint64 end;
+
+    if (capability) {
+        qtest_qmp_assert_success(global_qtest,
+            "{ 'execute': 'migrate-set-capabilities', 'arguments': {"
+            " 'capabilities': [ { 'capability': %s, 'state': true } ] } }",
+            (const char *)capability);
+        save(bed->side, path);
+    } else {
+        migrate_slowly(path);
+        qtest_writeb(global_qtest, address(mem, WRONG), 0xcd);
+        g_usleep(LONG_ENOUGH_US);
+        g_assert_cmpuint(accesses(), ==, 0);
+        g_assert_cmphex(qtest_readb(global_qtest, address(mem, WRONG)), ==,
+                        0xcd);
+        cancel();
+    }
+    end = g_get_monotonic_time() + TIMEOUT_US;
+    while (!accesses()) {
+        qtest_writeb(global_qtest, address(mem, WRONG + BLOCK), 0xcd);
+        g_usleep(1000);
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+    /* What came meanwhile is found, by and by. */
+    while (qtest_readb(global_qtest, address(mem, WRONG))) {
+        g_usleep(1000);
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+    stop(bed);
+    unlink(path);
+}
+
+static void guard_at_a_destination(void)
+{
+    g_autofree char *path = temporary_file();
+    Side *side = boot_driver(NEW, MEMORY, ",requested-size=16G" GUARD, "");
+    Side *other = destination(NEW, ",requested-size=16G" GUARD, "");
+    QVirtioMEM *mem = turn_to(side);
+    const gint64 end = g_get_monotonic_time() + TIMEOUT_US;
+
+    plug(mem, PLUGGED, 1);
+    qtest_writeb(global_qtest, address(mem, PLUGGED * BLOCK), 0xab);
+    save(side, path);
+    turn_to(other);
+    load(other, path);
+    g_assert_cmphex(qtest_readb(global_qtest, address(mem, PLUGGED * BLOCK)),
+                    ==, 0xab);
+    while (!accesses()) {
+        qtest_writeb(global_qtest, address(mem, WRONG), 1);
+        g_usleep(1000);
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+    g_assert_cmphex(qtest_readb(global_qtest, address(mem, PLUGGED * BLOCK)),
+                    ==, 0xab);
+    leave(other);
+    leave(side);
+    unlink(path);
+}
+
+static unsigned mappings(void)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/maps",
+                                            qtest_pid(global_qtest));
+    g_autofree char *text = NULL;
+    unsigned lines = 0;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    for (const char *at = text; *at; at++) {
+        lines += *at == '\n';
+    }
+    return lines;
+}
+
+/* More runs than there are mappings for: some blocks are not guarded. */
+static void checkerboard(void)
+{
+    Side *side = boot_driver(NEW, " -object memory-backend-ram,id=mem0,size=32G,"
+                             "reserve=off", ",requested-size=32G" GUARD, "");
+    QVirtioMEM *mem = &side->mem;
+    const unsigned before = mappings();
+
+    for (uint64_t block = 0; block < 32 * GiB / BLOCK; block += 2) {
+        plug(mem, block, 1);
+    }
+    g_assert_cmpuint(mappings() - before, <=, 65530 / 8 + 4);
+    g_assert_cmpuint(mappings() - before, >=, 65530 / 8 - 4);
+    for (uint64_t block = 0; block < 32 * GiB / BLOCK; block += 2) {
+        qtest_writeb(global_qtest, address(mem, block * BLOCK), 1);
+    }
+    g_usleep(5000);
+    g_assert_cmpuint(accesses(), ==, 0);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0), ==,
+                     VIRTIO_MEM_RESP_ACK);
+    g_assert_cmpuint(mappings(), <=, before + 4);
+    qtest_writeb(global_qtest, address(mem, 31 * GiB), 1);
+    wait_for_more(0);
+    leave(side);
+}
+
+/* What cannot be guarded is refused; auto takes what works. */
+static void not_guarded(const void *opaque)
+{
+    Bed *bed = start(opaque, ",unplugged-protection=auto", "");
+    g_autofree char *name = protection();
+    g_autofree char *line = g_strdup_printf(
+        "exec %s -machine q35 -nodefaults -display none -m 256M,maxmem=4G"
+        " -object %s,id=mem0,size=1G,reserve=off,mem-path=%s"
+        " -device virtio-mem-pci,id=vm0,memdev=mem0" GUARD " 2>&1",
+        getenv("QTEST_QEMU_BINARY"), ((const Memory *)opaque)->type, bed->path);
+    const char *const argv[] = { "sh", "-c", line, NULL };
+    g_autofree char *said = NULL;
+    int status;
+
+    g_assert_cmpstr(name, ==, "discard");
+    g_assert_true(g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH,
+                               NULL, NULL, &said, NULL, &status, NULL));
+    g_test_message("%s", said);
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+    g_assert_nonnull(strstr(said, "'unplugged-protection' cannot be userfaultfd:"
+                            " the kernel cannot guard the memory backend 'mem0'"
+                            "; use discard"));
+    stop(bed);
+}
+
+static bool has_userfaultfd(void)
+{
+    const int fd = syscall(__NR_userfaultfd, O_CLOEXEC);
+
+    if (fd < 0) {
+        return !access("/dev/userfaultfd", R_OK | W_OK);
+    }
+    close(fd);
+    return true;
+}
+
 /* --- what is told and when ------------------------------------------------ */
 
 static void not_told_too_often(void)
 {
-    Bed *bed = start(&memories[2], "");
+    Bed *bed = start(&memories[2], DISCARD, "");
     QVirtioMEM *mem = &bed->side->mem;
     uint64_t all = 0;
 
@@ -238,7 +528,7 @@ static void not_told_too_often(void)
 
 static void hmp_tells(void)
 {
-    Bed *bed = start(&memories[2], "");
+    Bed *bed = start(&memories[2], DISCARD, "");
     g_autofree char *text = NULL;
 
     qtest_writeb(global_qtest, address(&bed->side->mem, WRONG), 1);
@@ -267,7 +557,7 @@ static void none_tells_nothing(void)
 
 static void stops_the_vm(void)
 {
-    Bed *bed = start(&memories[0], ",unplugged-violation=stop");
+    Bed *bed = start(&memories[0], DISCARD, ",unplugged-violation=stop");
     QVirtioMEM *mem = &bed->side->mem;
 
     for (unsigned i = 0; i < 3; i++) {
@@ -285,7 +575,7 @@ static void stops_the_vm(void)
 /* --- what is no violation ------------------------------------------------- */
 
 /* With a change that is on its way for long, and one that is not. */
-static void no_false_alarm(const void *opaque)
+static void assert_no_false_alarm(const void *opaque, const char *mode)
 {
     Bed *bed;
     QVirtioMEM *mem;
@@ -294,7 +584,7 @@ static void no_false_alarm(const void *opaque)
     if (!can_have(opaque)) {
         return;
     }
-    bed = start(opaque, ",prealloc=on,unplugged-protection-interval=1");
+    bed = start(opaque, mode, ",prealloc=on,unplugged-protection-interval=1");
     mem = &bed->side->mem;
     end = g_get_monotonic_time() + 4 * LONG_ENOUGH_US;
     while (g_get_monotonic_time() < end) {
@@ -316,9 +606,19 @@ static void no_false_alarm(const void *opaque)
     stop(bed);
 }
 
+static void no_false_alarm(const void *opaque)
+{
+    assert_no_false_alarm(opaque, DISCARD);
+}
+
+static void no_false_alarm_with_guard(const void *opaque)
+{
+    assert_no_false_alarm(opaque, GUARD);
+}
+
 static void stands_aside_for_a_migration(void)
 {
-    Bed *bed = start(&memories[2], "");
+    Bed *bed = start(&memories[2], DISCARD, "");
     QVirtioMEM *mem = &bed->side->mem;
     g_autofree char *path = temporary_file();
 
@@ -414,7 +714,7 @@ static void refuse(const void *opaque)
 
 static void fixed_at_realize(void)
 {
-    Bed *bed = start(&memories[0], "");
+    Bed *bed = start(&memories[0], DISCARD, "");
     static const char *const changes[] = {
         "qom-set vm0 unplugged-protection none",
         "qom-set vm0 unplugged-violation stop",
@@ -454,12 +754,41 @@ static void add_for(const char *name, const Memory *memory,
     qtest_add_data_func(path, memory, test);
 }
 
+static void add_guard_tests(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(memories); i++) {
+        if (memories[i].unguarded) {
+            add_for("not-guarded", &memories[i], not_guarded);
+        } else {
+            add_for("caught", &memories[i], caught);
+            add_for("plugged-at-once", &memories[i], plugged_at_once);
+            add_for("no-false-alarm-with-guard", &memories[i],
+                    no_false_alarm_with_guard);
+        }
+    }
+    qtest_add_func("virtio-mem/protection/guard/monitor",
+                   caught_of_the_monitor);
+    qtest_add_func("virtio-mem/protection/guard/dump", dumped);
+    qtest_add_func("virtio-mem/protection/guard/stop", guard_stops_the_vm);
+    qtest_add_data_func("virtio-mem/protection/guard/migration", NULL,
+                        guard_stands_aside);
+    qtest_add_data_func("virtio-mem/protection/guard/background-snapshot",
+                        "background-snapshot", guard_stands_aside);
+    qtest_add_func("virtio-mem/protection/guard/destination",
+                   guard_at_a_destination);
+    qtest_add_func("virtio-mem/protection/guard/checkerboard", checkerboard);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(memories); i++) {
         add_for("found", &memories[i], found);
         add_for("no-false-alarm", &memories[i], no_false_alarm);
+    }
+    /* Who may not have it has no more tests. */
+    if (has_userfaultfd()) {
+        add_guard_tests();
     }
     add_for("found-of-others", &memories[5], found_of_others);
     add_for("found-of-others", &memories[6], found_of_others);

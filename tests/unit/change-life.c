@@ -145,6 +145,13 @@ static const VirtIOMEMPart counter_part = {
     .plug = counter_plug,
     .undo_plug = counter_undo_plug,
     .unplug = counter_unplug,
+    .undo_unplug = counter_plug,
+};
+
+/* One that cannot be undone. */
+static const VirtIOMEMPart final_part = {
+    .name = "final",
+    .unplug = counter_unplug,
 };
 
 static void count(Fake *fake, uint64_t *counter, const Case *c,
@@ -160,8 +167,10 @@ static void count(Fake *fake, uint64_t *counter, const Case *c,
     g_assert_cmpuint(fake->blocks.plugged, ==, expected);
 }
 
-static void test_new_part(void)
+/* @place: in front of memory, or behind it */
+static void test_new_part(gconstpointer place)
 {
+    const unsigned at = GPOINTER_TO_UINT(place);
     const Case plug = { .plug = true, .range = { 0, 9 } };
     const Case veto = {
         .plug = true, .range = { 9, 3 }, .returns = { 0, -EBUSY },
@@ -176,9 +185,10 @@ static void test_new_part(void)
 
     fake_init(&fake, (VirtIOMEMRange) { 0, 0 }, NULL);
     virtio_mem_engine_close(fake.engine);
-    fake.parts[3] = fake.parts[2];
-    fake.parts[2] = fake.parts[1];
-    fake.parts[1] = (VirtIOMEMPartOfDevice) { &counter_part, &counter };
+    for (unsigned i = 3; i > at; i--) {
+        fake.parts[i] = fake.parts[i - 1];
+    }
+    fake.parts[at] = (VirtIOMEMPartOfDevice) { &counter_part, &counter };
     fake.engine = virtio_mem_engine_new(&fake, &fake.geo, &fake.blocks,
                                         fake.parts, 4);
 
@@ -191,20 +201,26 @@ static void test_new_part(void)
 
 /* A list in which something may fail behind what cannot be undone is refused.
  */
-static void test_wrong_order(void)
+static void test_wrong_order(gconstpointer of_unplug)
 {
     Fake fake;
 
     if (g_test_subprocess()) {
         fake_init(&fake, (VirtIOMEMRange) { 0, 0 }, NULL);
-        fake.parts[0] = fake.parts[2];
-        fake.parts[2] = (VirtIOMEMPartOfDevice) { &fake_memory, &fake };
+        if (of_unplug) {
+            fake.parts[1] = fake.parts[0];
+            fake.parts[0] = (VirtIOMEMPartOfDevice) { &final_part, &fake };
+        } else {
+            fake.parts[0] = fake.parts[2];
+            fake.parts[2] = (VirtIOMEMPartOfDevice) { &fake_memory, &fake };
+        }
         virtio_mem_engine_new(&fake, &fake.geo, &fake.blocks, fake.parts, 3);
         return;
     }
     g_test_trap_subprocess(NULL, 0, 0);
     g_test_trap_assert_failed();
-    g_test_trap_assert_stderr("*plug_is_final*");
+    g_test_trap_assert_stderr(of_unplug ? "*unplug_is_final*"
+                                        : "*!plug_is_final*");
 }
 
 void add_life_tests(void)
@@ -218,6 +234,12 @@ void add_life_tests(void)
     g_test_add_func("/virtio-mem/change/drain/takes-the-device-away",
                     test_drain_to_the_end);
     g_test_add_func("/virtio-mem/change/join", test_join);
-    g_test_add_func("/virtio-mem/change/parts/a-new-one-counts", test_new_part);
-    g_test_add_func("/virtio-mem/change/parts/wrong-order", test_wrong_order);
+    g_test_add_data_func("/virtio-mem/change/parts/a-new-one-counts/first",
+                         GUINT_TO_POINTER(0), test_new_part);
+    g_test_add_data_func("/virtio-mem/change/parts/a-new-one-counts/second",
+                         GUINT_TO_POINTER(1), test_new_part);
+    g_test_add_data_func("/virtio-mem/change/parts/wrong-order/plug",
+                         NULL, test_wrong_order);
+    g_test_add_data_func("/virtio-mem/change/parts/wrong-order/unplug",
+                         GUINT_TO_POINTER(1), test_wrong_order);
 }

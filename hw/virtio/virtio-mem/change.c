@@ -24,7 +24,7 @@ static void change_check_order(const VirtIOMEMEngine *engine)
         g_assert(!part->unplug_fails || !unplug_is_final);
         /* One that fails has undone its own. */
         plug_is_final |= part->plug && !part->undo_plug;
-        unplug_is_final |= part->unplug != NULL;
+        unplug_is_final |= part->unplug && !part->undo_unplug;
     }
 }
 
@@ -65,11 +65,10 @@ static ChangeStep *change_step(const VirtIOMEMEngine *engine)
 {
     const VirtIOMEMPart *part = change_part(engine)->part;
 
-    if (engine->current->undoing) {
-        return part->undo_plug;
+    if (virtio_mem_change_is_plug(engine->current)) {
+        return engine->current->undoing ? part->undo_plug : part->plug;
     }
-    return virtio_mem_change_is_plug(engine->current) ? part->plug
-                                                      : part->unplug;
+    return engine->current->undoing ? part->undo_unplug : part->unplug;
 }
 
 static const char *change_step_name(const VirtIOMEMChange *change)

@@ -76,9 +76,8 @@ static inline bool virtio_mem_change_is_plug(const VirtIOMEMChange *change)
  * What one part does. All members but the name may be NULL, for what it has
  * nothing to do with. @self is what the device gives the engine for it.
  *
- * plug, undo_plug and unplug return 0, or a negative errno value and have
- * undone then what they did. Only a part that says why may fail to plug or to
- * unplug.
+ * Each step returns 0, or a negative errno value and has undone then what it
+ * did. Only a part that says why may fail to plug or to unplug.
  */
 typedef struct VirtIOMEMPart {
     const char *name;
@@ -86,6 +85,7 @@ typedef struct VirtIOMEMPart {
     int (*plug)(void *self, const VirtIOMEMChange *change);
     int (*undo_plug)(void *self, const VirtIOMEMChange *change);
     int (*unplug)(void *self, const VirtIOMEMChange *change);
+    int (*undo_unplug)(void *self, const VirtIOMEMChange *change);
 
     /* Why one failed; NO_REASON: it cannot. */
     VirtIOMEMProgressReason plug_fails;
@@ -95,7 +95,7 @@ typedef struct VirtIOMEMPart {
     bool (*may_refuse)(void *self);
 
     /*
-     * Of a part that may return VIRTIO_MEM_PENDING from the three above, and
+     * Of a part that may return VIRTIO_MEM_PENDING from the four above, and
      * calls virtio_mem_change_resume() in the end. wait: do that before it
      * returns. cancel: end soon, with any result; the plug is undone.
      */

@@ -13,6 +13,7 @@
 #include "hw/virtio/virtio-mem.h"
 #include "backend.h"
 #include "change.h"
+#include "guard.h"
 #include "listeners.h"
 #include "memory.h"
 #include "migration.h"
@@ -38,7 +39,9 @@ struct VirtIOMEMLive {
     VirtIOMEMSizes sizes;
     VirtIOMEMRetry retry;
 
+    VirtioMEMProtection protection; /* 'auto' is resolved */
     VirtIOMEMViolations violations;
+    VirtIOMEMGuard *guard;
     VirtIOMEMPatrol patrol;
 
     VirtIOMEMQueue *queue;

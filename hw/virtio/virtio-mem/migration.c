@@ -393,6 +393,7 @@ static int migration_load_setup(QEMUFile *f, void *opaque, Error **errp)
     int ret;
 
     migration->blocks_loaded = false;
+    virtio_mem_guard_stand_aside(device->guard);
     if (virtio_mem_backend_is_left_out(device->backend)) {
         return 0;
     }
@@ -429,6 +430,7 @@ static int migration_event(NotifierWithReturn *notifier, MigrationEvent *event,
 
     if (event->type == MIG_EVENT_PRECOPY_SETUP) {
         virtio_mem_change_drain(migration->device.engine);
+        virtio_mem_guard_stand_aside(migration->device.guard);
     }
     return 0;
 }

@@ -18,6 +18,7 @@
 #include "hw/virtio/virtio-mem.h"
 #include "backend.h"
 #include "change.h"
+#include "guard.h"
 #include "retry.h"
 #include "sizes.h"
 
@@ -26,6 +27,7 @@ typedef struct VirtIOMEMMigrated {
     VirtIOMEM *vmem;
     const VirtIOMEMState *state;
     const VirtIOMEMBackend *backend;
+    VirtIOMEMGuard *guard;
     VirtIOMEMEngine *engine;
     VirtIOMEMSizes *sizes;
     VirtIOMEMRetry *retry;

@@ -87,9 +87,12 @@ static void patrol_tick(void *opaque)
                            count;
     const int64_t until = get_clock() + PATROL_LOOK_NS;
 
-    if (!patrol_stands_aside(patrol) &&
-        patrol_look_at(patrol, start, count, until)) {
-        patrol_look_at(patrol, 0, start, until);
+    if (!patrol_stands_aside(patrol)) {
+        virtio_mem_guard_pause(patrol->guard);
+        if (patrol_look_at(patrol, start, count, until)) {
+            patrol_look_at(patrol, 0, start, until);
+        }
+        virtio_mem_guard_go_on(patrol->guard);
     }
     timer_mod(patrol->timer,
               qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + patrol->interval);
@@ -99,6 +102,7 @@ bool virtio_mem_patrol_start(VirtIOMEMPatrol *patrol,
                              const VirtIOMEMGeometry *geo,
                              const VirtIOMEMBlocks *blocks,
                              const VirtIOMEMBackend *backend,
+                             VirtIOMEMGuard *guard,
                              VirtIOMEMViolations *violations, unsigned interval,
                              Error **errp)
 {
@@ -113,6 +117,7 @@ bool virtio_mem_patrol_start(VirtIOMEMPatrol *patrol,
     patrol->geo = geo;
     patrol->blocks = blocks;
     patrol->backend = backend;
+    patrol->guard = guard;
     patrol->violations = violations;
     patrol->interval = interval;
     patrol->timer = timer_new_ms(QEMU_CLOCK_REALTIME, patrol_tick, patrol);

@@ -14,6 +14,7 @@
 #include "qapi/error.h"
 #include "qemu/timer.h"
 #include "backend.h"
+#include "guard.h"
 #include "residency.h"
 #include "violations.h"
 
@@ -25,6 +26,7 @@ typedef struct VirtIOMEMPatrol {
     const VirtIOMEMGeometry *geo;
     const VirtIOMEMBlocks *blocks;
     const VirtIOMEMBackend *backend;
+    VirtIOMEMGuard *guard;
     VirtIOMEMViolations *violations;
     VirtIOMEMResidency residency;
     unsigned interval;          /* ms */
@@ -35,6 +37,7 @@ typedef struct VirtIOMEMPatrol {
 /*
  * virtio_mem_patrol_start: look into unplugged memory from now on.
  *
+ * @guard: gives some pages away for a moment; or NULL
  * @interval: ms, from the end of a look to the next
  *
  * Returns false and sets @errp when this process may not see its page tables.
@@ -43,6 +46,7 @@ bool virtio_mem_patrol_start(VirtIOMEMPatrol *patrol,
                              const VirtIOMEMGeometry *geo,
                              const VirtIOMEMBlocks *blocks,
                              const VirtIOMEMBackend *backend,
+                             VirtIOMEMGuard *guard,
                              VirtIOMEMViolations *violations, unsigned interval,
                              Error **errp);
 

@@ -660,7 +660,7 @@ static const struct {
     { VIRTIO_MEM_MEMSLOT_SIZE_PROP,
       "bytes of a memory slot, a power of two; with dynamic-memslots=on" },
     { VIRTIO_MEM_PROTECTION_PROP,
-      "none/discard; what keeps a guest from using unplugged memory" },
+      "none/discard/userfaultfd/auto; what keeps a guest from using unplugged memory" },
     { VIRTIO_MEM_VIOLATION_PROP,
       "report/stop; what happens when it uses some" },
     { VIRTIO_MEM_RESIZE_EVENTS_PROP,

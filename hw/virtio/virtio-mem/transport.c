@@ -112,7 +112,7 @@ static void transport_fill_device_info(const MemoryDeviceState *md,
             virtio_mem_memory_host_time(&vmem->live->memory));
         if (vmem->protection != VIRTIO_MEM_PROTECTION_NONE) {
             vi->has_unplugged_protection = vi->has_unplugged_accesses = true;
-            vi->unplugged_protection = vmem->protection;
+            vi->unplugged_protection = vmem->live->protection;
             vi->unplugged_accesses =
                 virtio_mem_violations_count(&vmem->live->violations);
         }
