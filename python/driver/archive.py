@@ -13,7 +13,6 @@ import re
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +43,11 @@ FAILURES = {
         "another with DEBIAN_ARCHIVE=address",
 }
 APT_CONF = """\
+#clear APT::Update;
+APT::Update::Error-Mode "any";
+APT::Architecture "amd64";
+APT::Architectures "amd64";
+APT::Sandbox::User "root";
 Dir::Cache "{here}";
 Dir::State "{here}";
 Dir::State::status "/dev/null";
@@ -53,20 +57,9 @@ Dir::Etc::Preferences "/dev/null";
 Dir::Etc::PreferencesParts "/dev/null";
 Dir::Cache::pkgcache "";
 Dir::Cache::srcpkgcache "";
-APT::Architecture "amd64";
-#clear APT::Architectures;
-APT::Architectures {{ "amd64"; }};
-APT::Sandbox::User "root";
-APT::Update::Error-Mode "any";
-Acquire::Languages "none";
 Acquire::GzipIndexes "true";
 Acquire::Retries "2";
 Acquire::http::Timeout "30";
-Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
 """
 
 
@@ -103,7 +96,7 @@ class Archive:
     options: str = f"signed-by={KEYRING}"
     tries: int = 3          # for each address
     pause: float = 5        # seconds, more after each try
-    updated: bool = False   # whether apt's lists are
+    updated: bool = False   # whether apt's lists are, in this run
 
     @property
     def home(self) -> Path:
@@ -157,14 +150,17 @@ class Archive:
         """
         ui.progress(f"fetching {package} from the suite {self.suite} …")
         output = ""
-        with self._lock():
+        self.home.mkdir(parents=True, exist_ok=True)
+        with open(self.cache / "lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)    # until it is closed
             for address in self.addresses or debian_addresses():
                 for attempt in range(self.tries):
                     if output:
                         ui.progress(f"{reason(output)}; trying again …")
                         time.sleep(self.pause * attempt)
                     try:
-                        self._update(address, again=bool(output))
+                        if output or not self.updated:
+                            self._update(address)
                         return self._download(home, package, words)
                     except ui.CommandFailed as fail:
                         output = fail.output or "E: apt-get failed"
@@ -183,31 +179,19 @@ class Archive:
             for file in Path(place).iterdir():
                 file.replace(home / file.name)
 
-    def _update(self, address: str, again: bool) -> None:
-        """Have lists of `address`: once per run, and anew after a failure."""
-        if again or not self.updated:
-            where = f"[{self.options}] {address} {self.suite} main\n"
-            (self.home / "apt.conf").write_text(APT_CONF.format(here=self.home))
-            (self.home / "sources.list").write_text(f"deb {where}deb-src {where}")
-            self._apt("update", what=f"the lists of {self.suite}", cwd=self.home)
-            self.updated = True
+    def _update(self, address: str) -> None:
+        """Have the lists of packages that an archive has now."""
+        options = f"arch=amd64 lang=none target=Packages,Sources {self.options}"
+        where = f"[{options}] {address} {self.suite} main\n"
+        (self.home / "apt.conf").write_text(APT_CONF.format(here=self.home))
+        (self.home / "sources.list").write_text(f"deb {where}deb-src {where}")
+        self._apt("update", what=f"the lists of {self.suite}", cwd=self.home)
+        self.updated = True
 
     def _apt(self, *words: str, what: str, cwd: Path) -> None:
         """Run apt-get with our configuration, read after the system's."""
         ui.run(["apt-get", "-q", "-c", self.home / "apt.conf", *words], cwd=cwd,
                log=self.log, what=f"fetching {what}", env={"LC_ALL": "C.UTF-8"})
-
-    @contextmanager
-    def _lock(self):
-        """Let one process at a time change the cache."""
-        try:
-            self.home.mkdir(parents=True, exist_ok=True)
-            with open(self.cache / "lock", "w", encoding="ascii") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                yield
-        except OSError as error:  # a full disk is not named by write()
-            error.filename = error.filename or str(self.cache)
-            raise
 
 
 def reason(output: str) -> str:

@@ -62,7 +62,7 @@ def os_error(error: OSError) -> Fail:
     where, why = error.filename2 or error.filename, error.strerror
     if isinstance(error, shutil.Error):  # several files at once: take one
         where, _, why = error.args[0][0]
-    where = where or "the build directory"
+    where = where or "the build or the cache directory"
     if any(text in str(error) for text in DISK_FULL):
         return disk_full(where)
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
