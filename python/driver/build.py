@@ -86,39 +86,63 @@ UNITS = {
 
 
 def qemu(name: str) -> None:
-    """Build one of QEMUS, and make its programs usable by their links."""
+    """Build one of QEMUS, link its programs to where users find them, and say so."""
     flavour, env = QEMUS[name], prepare()
-    identity = source.prepare()
+    identity, obj = source.prepare(), flavour.obj
     if flavour.ours:
         overlay.lay(paths.ROOT, paths.PRISTINE, flavour.tree, identity)
     else:
         overlay.link_tree(paths.PRISTINE, flavour.tree, identity)
-    configure(flavour, identity, env)
+    set_up(flavour.directory, configure(flavour, identity), env, identity)
+    # ninja, called by hand, has to find the meson it was configured with.
+    for site in obj.glob("pyvenv/lib/python3*/site-packages"):
+        (site / "driver.pth").write_text(env.get("PYTHONPATH", ""))
     programs = [emulator(target) for target in targets(flavour)]
-    ninja(name, flavour.obj, flavour.build or programs, env)
-    link_firmware(flavour.obj)
+    ninja(name, obj, flavour.build or programs, env)
+    link_firmware(obj)
     for program in programs if flavour.link else ():
-        link(flavour.obj / program, paths.BUILD / flavour.link / program)
+        place = paths.BUILD / flavour.link / program
+        link(obj / program, place)
+        ui.progress(f"{ui.shown(place)} is ready")
+    for sentence in packages.without() if name == "qemu" else ():
+        ui.progress(sentence)
 
 
 def unit(directory: str, *names: str) -> None:
     """Set up one of UNITS if needed, and build what is named, or all."""
     env, (options, compiler) = prepare(), UNITS[directory]
-    build, log = paths.BUILD / directory, log_of(directory, "setup")
-    words = [f"-Dvmemctl={'en' if vmemctl() else 'dis'}abled", *options]
+    if directory == "proofs" and private():
+        unpack("proofs", paths.BUILD / "cbmc")
     env["CC"] = cc(compiler)
-    identity = " ".join([*words, *sorted(env.values())])
-    if source.made(build) != identity:
-        wipe = ["--wipe"] if (build / "meson-private").exists() else []
-        with source.making(build, identity):
-            ui.run([paths.MESON, "setup", *wipe, *words, build, paths.ROOT],
-                   log=log, what=f"setting up build/{directory}", env=env)
-    ninja(directory, build, names, env)
+    tool = "en" if packages.have(packages.VMEMCTL) else "dis"
+    set_up(directory, [paths.MESON, "setup", f"-Dvmemctl={tool}abled", *options,
+                       ".", paths.ROOT], env)
+    ninja(directory, paths.BUILD / directory, names, env)
 
 
-def vmemctl() -> bool:
-    """Whether vmemctl can be built here."""
-    return packages.have("json-glib-1.0")
+def vmemctl(_) -> None:
+    """Build the command-line tool, where it can be built."""
+    if packages.have(packages.VMEMCTL):
+        unit("unit", "tools/vmemctl/vmemctl")
+        link(paths.BUILD / "unit/tools/vmemctl/vmemctl", paths.VMEMCTL)
+        ui.progress(f"{ui.shown(paths.VMEMCTL)} is ready")
+
+
+def set_up(directory: str, words: list, env: dict, of: str = "") -> None:
+    """Run a command that configures there, once for each command and environment.
+
+    Objects of another source than `of`, or else of another command, are removed.
+    """
+    obj, command = paths.BUILD / directory, " ".join(
+        [*map(str, words), *sorted(env.values())])
+    if source.made(obj) != (of or command):
+        with source.replacing(obj, of or command) as empty:
+            empty.mkdir()
+    if source.made(obj / "build.ninja") != command:
+        ui.progress(f"configuring build/{directory} …")
+        with source.making(obj / "build.ninja", command):
+            ui.run(words, log=log_of(directory, "configure"), cwd=obj, env=env,
+                   what=f"configuring build/{directory}")
 
 
 def link(goal: Path, place: Path) -> None:
@@ -202,32 +226,17 @@ def cc(compiler: str = "") -> str:
     return compiler or ("ccache gcc" if shutil.which("ccache") else "gcc")
 
 
-def configure(flavour: Flavour, identity: str, env: dict) -> None:
-    """Run configure, once for each source and set of options."""
-    obj = flavour.obj
+def configure(flavour: Flavour, identity: str) -> list[str]:
+    """The command that configures a QEMU, to be run where its objects are."""
     # No commit is in the version: each would compile anew what has that in it.
     package = re.match("source package [^_]+_(.+)", identity)
     version = NAME + (f", Debian {package[1]}" if package else "")
-    words = [f"{os.path.relpath(flavour.tree, obj)}/configure",
-             f"--target-list={','.join(targets(flavour))}", *OPTIONS,
-             *packages.options(), *flavour.options,
-             *os.environ.get("CONFIGURE_FLAGS", "").split(),
-             *([f"--with-pkgversion={version}"] if flavour.ours else []),
-             f"--cc={cc(flavour.compiler)}", f"--python={PYTHON}"]
-    made_from = " ".join([identity, *words, *sorted(env.values())])
-    before = source.made(obj)
-    if before == made_from and (obj / "build.ninja").exists():
-        return
-    ui.progress("configuring QEMU …")
-    if before and not before.startswith(f"{identity} "):
-        shutil.rmtree(obj, ignore_errors=True)  # objects of another QEMU
-    obj.mkdir(parents=True, exist_ok=True)
-    with source.making(obj, made_from):
-        ui.run(words, log=log_of(flavour.directory, "configure"),
-               what="configuring QEMU", cwd=obj, env=env)
-        # ninja, called by hand, has to find the meson it was configured with.
-        for site in obj.glob("pyvenv/lib/python3*/site-packages"):
-            (site / "driver.pth").write_text(env.get("PYTHONPATH", ""))
+    return [f"{os.path.relpath(flavour.tree, flavour.obj)}/configure",
+            f"--target-list={','.join(targets(flavour))}", *OPTIONS,
+            *packages.options(), *flavour.options,
+            *os.environ.get("CONFIGURE_FLAGS", "").split(),
+            *([f"--with-pkgversion={version}"] if flavour.ours else []),
+            f"--cc={cc(flavour.compiler)}", f"--python={PYTHON}"]
 
 
 def ninja(name: str, obj: Path, names, env: dict) -> None:

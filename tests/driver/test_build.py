@@ -12,13 +12,13 @@ CONFIGURE = """#!/bin/sh
 for word; do echo "$word"; done > words
 echo run >> configured
 mkdir -p pyvenv/lib/python3.11/site-packages
-[ -e refuse ] && { echo "glib is too old"; exit 1; }
+[ -e ../refuse ] && { echo "glib is too old"; exit 1; }
 echo > build.ninja
 """
 NINJA = """#!/bin/sh
 cd "$2"
-[ -e full ] && { echo "as: No space left on device"; exit 1; }
-[ -e broken ] && { echo FAILED; echo "x.c:1: error: no x"; seq 99; exit 1; }
+[ -e ../full ] && { echo "as: No space left on device"; exit 1; }
+[ -e ../broken ] && { echo FAILED; echo "x.c:1: error: no x"; seq 99; exit 1; }
 echo "[1/900] Compiling x"
 echo > qemu-system-x86_64
 """
@@ -26,7 +26,7 @@ echo > qemu-system-x86_64
 
 @pytest.fixture
 def obj(write, tmp_path, monkeypatch):
-    """The directory of objects of a tree whose build takes no time."""
+    """Where the objects of a tree come whose build takes no time."""
     write("qemu/src/configure", CONFIGURE, 0o755)
     write("bin/ninja", NINJA, 0o755)
     write("fw/pc-bios/bios-256k.bin", "bios")
@@ -41,9 +41,7 @@ def obj(write, tmp_path, monkeypatch):
     monkeypatch.setattr(packages, "have", lambda library: library == "numa")
     monkeypatch.setattr(build.overlay, "lay", lambda *_: None)
     monkeypatch.setattr(build.source, "prepare", lambda: "source package q_1-2")
-    directory = tmp_path / "qemu/obj"
-    directory.mkdir()
-    return directory
+    return tmp_path / "qemu/obj"
 
 
 def test_from_a_tree_to_a_binary(obj, tmp_path, capsys):
@@ -61,27 +59,30 @@ def test_from_a_tree_to_a_binary(obj, tmp_path, capsys):
     assert site.read_text() == "/there", "ninja by hand would not find meson"
 
 
-def test_configured_again_for_other_options_and_after_it_failed(obj, fails,
+def test_configured_again_for_other_options_and_after_it_failed(obj, fails, write,
                                                                 monkeypatch):
     build.qemu("qemu")
     build.qemu("qemu")
     assert (obj / "configured").read_text().count("run") == 1
     monkeypatch.setenv("CONFIGURE_FLAGS", "--enable-gtk")
-    (obj / "refuse").touch()
-    with fails("configuring QEMU failed", "qemu-obj-configure.log") as caught:
+    refuse = write("qemu/refuse")
+    with fails("configuring build/qemu/obj failed", "qemu-obj-configure.log") as caught:
         build.qemu("qemu")
     assert "glib is too old" in caught.value.details
-    (obj / "refuse").unlink()
+    refuse.unlink()
     build.qemu("qemu")
     assert (obj / "configured").read_text().count("run") == 3
     assert "--enable-gtk" in (obj / "words").read_text().splitlines()
+    monkeypatch.setattr(build.source, "prepare", lambda: "source package q_1-3")
+    build.qemu("qemu")      # objects of the other one, newer than its files, are gone
+    assert (obj / "configured").read_text().count("run") == 1
 
 
 @pytest.mark.parametrize("mark, phrases, detail", [
     ("broken", ("building qemu failed", "qemu-build.log"), "x.c:1: error: no x"),
     ("full", ("is full", "free some space"), "")])
-def test_build_that_fails(obj, fails, mark, phrases, detail):
-    (obj / mark).touch()
+def test_build_that_fails(obj, write, fails, mark, phrases, detail):
+    write(f"qemu/{mark}")
     with fails(*phrases) as caught:
         build.qemu("qemu")
     assert caught.value.details.strip().startswith(detail)
@@ -95,12 +96,14 @@ def test_missing_firmware_is_said(obj, fails):
 
 @pytest.mark.skipif(not os.path.exists("/var/lib/dpkg/status"),
                     reason="needs a machine with Debian packages")
-def test_missing_packages_are_seen_and_named_in_a_command(monkeypatch, fails):
-    monkeypatch.setattr(packages, "as_root", lambda: None)
+def test_missing_packages_are_seen_and_named_in_a_command(obj, write, monkeypatch,
+                                                          fails):
+    write("bin/sudo", "#!/bin/sh\nexit 1\n", 0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(packages, "FEATURES", ())
     monkeypatch.setattr(packages, "BUILD", ("dpkg", "no-such-package-x"))
-    with fails("'sudo apt-get install -y --no-install-recommends "
-               "no-such-package-x'"):
+    with fails("'sudo apt-get update && sudo apt-get install -y "
+               "--no-install-recommends no-such-package-x'"):
         packages.ensure()
 
 
