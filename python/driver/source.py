@@ -14,7 +14,13 @@ from driver import paths, ui
 from driver.archive import Archive
 
 KEYS = ("package", "suite", "versions", "tested", "tools", "firmware", "proofs")
-BUILD_DIR_MARKS = ("build.ninja", "config-host.mak", "meson-private")
+# What is taken of a user's tree: not git's data, and not his build directories.
+TAKE = """set -o pipefail
+tar -c --sort=name --exclude=.git --exclude-tag-all=build.ninja --warning=no-cachedir \\
+    -C "$1" . """
+# Sizes and times of all files in one short word: did anything change?
+FINGERPRINT = TAKE + "-vvf /dev/null --full-time | grep -v ^d | sha256sum | cut -c-16"
+COPY = TAKE + '-f - | { mkdir "$2" && tar -xf - --no-same-owner -C "$2"; }'
 
 
 def pin(file: Path = paths.PIN) -> dict[str, str]:
@@ -65,33 +71,32 @@ def note_of(directory: Path) -> Path:
 
 def prepare() -> str:
     """Have an unmodified tree in build/pristine; return what it is."""
-    given, pinned = os.environ.get("QEMU_SRC"), pin()
-    if given:
-        return copy_given(Path(given), pinned, paths.PRISTINE)
-    dsc = Archive(pinned["suite"]).source(pinned["package"], pinned["versions"])
-    return unpack(dsc, pinned, paths.PRISTINE, paths.LOGS / "source.log")
-
-
-def unpack(dsc: Path, pinned: dict, tree: Path, log: Path) -> str:
-    """Unpack a source package with Debian's patches, unless it is there."""
-    identity = f"source package {dsc.stem}"
-    compare(dsc, pinned)
-    if made(tree) != identity:
-        ui.progress(f"unpacking {dsc.stem} …")
-        with replacing(tree, identity) as partial:
-            ui.run(["dpkg-source", "--no-copy", "-x", dsc, partial], log=log,
-                   what=f"unpacking {dsc.name}",
-                   hint=f"if a file is damaged, remove {dsc.parent} and try again")
-            check_version(partial, pinned, f"the source package {dsc.stem}")
+    pinned, log, hint = pin(), paths.LOGS / "source.log", "the lines above say why"
+    if os.environ.get("QEMU_SRC"):
+        given = check(Path(os.environ["QEMU_SRC"]).resolve(), pinned["versions"])
+        state = ui.run(["bash", "-c", FINGERPRINT, "bash", given], log=log,
+                       what=f"reading QEMU_SRC={given}")
+        identity = f"copy of {given}, {state.strip()}"
+        words = ["bash", "-c", COPY, "bash", given]
+    else:
+        dsc = Archive(pinned["suite"]).source(pinned["package"], pinned["versions"])
+        compare(dsc, pinned["tested"])
+        identity = f"source package {dsc.stem}"
+        words = ["dpkg-source", "--no-copy", "-x", dsc]
+        hint = f"if a file is damaged, remove {dsc.parent} and try again"
+    if made(paths.PRISTINE) != identity:
+        ui.progress(f"unpacking {identity} …")
+        with replacing(paths.PRISTINE, identity) as partial:
+            ui.run([*words, partial], log=log, what=f"unpacking {identity}", hint=hint)
     return identity
 
 
-def compare(dsc: Path, pinned: dict) -> None:
+def compare(dsc: Path, tested: str) -> None:
     """Say when it is not the source package that the project was tested with.
 
     The .dsc has the hashes of all other files.
     """
-    name, digest = pinned["tested"].split()
+    name, digest = tested.split()
     if dsc.stem != name:
         ui.progress(f"{dsc.stem} is not what this project was tested with: "
                     f"that was {name} (qemu.pin)")
@@ -100,47 +105,18 @@ def compare(dsc: Path, pinned: dict) -> None:
                       f"of: remove {dsc.parent} and run the same command again")
 
 
-def copy_given(given: Path, pinned: dict, tree: Path) -> str:
-    """Copy the user's own tree (QEMU_SRC), which is only ever read."""
-    given = given.resolve()
+def check(given: Path, versions: str) -> Path:
+    """Refuse a tree (QEMU_SRC) that the project cannot be laid over."""
     for path in (given, given / "VERSION", given / "configure",
                  given / "hw/virtio/meson.build"):
         if not path.exists():
             raise ui.Fail(f"QEMU_SRC={given} is not a QEMU source tree (there is "
                           f"no {path}): give the directory of an unpacked one")
-    check_version(given, pinned, f"QEMU_SRC={given}")
+    version = (given / "VERSION").read_text().strip()
+    if not fnmatch(version, versions):
+        raise ui.Fail(f"QEMU_SRC={given} is QEMU {version}, but this project needs "
+                      f"{versions}: give a tree of that version")
     if given.is_relative_to(paths.BUILD):
         raise ui.Fail(f"QEMU_SRC={given} is inside the build directory, which "
                       "is rewritten: give a tree outside of it")
-    identity = f"copy of {given}, {fingerprint(given)}"
-    if made(tree) != identity:
-        ui.progress(f"copying {given} …")
-        with replacing(tree, identity) as partial:
-            shutil.copytree(given, partial, symlinks=True, ignore=ignored)
-    return identity
-
-
-def check_version(tree: Path, pinned: dict, name: str) -> None:
-    """Refuse a QEMU that the project is not written for."""
-    version = (tree / "VERSION").read_text().strip()
-    if not fnmatch(version, pinned["versions"]):
-        raise ui.Fail(f"{name} is QEMU {version}, but this project needs "
-                      f"{pinned['versions']}: give a tree of that version")
-
-
-def ignored(directory: str, names: list[str]) -> list[str]:
-    """Names not to copy: git's data and the build directories of the user."""
-    return [name for name in names if name == ".git" or
-            any(Path(directory, name, mark).exists() for mark in BUILD_DIR_MARKS)]
-
-
-def fingerprint(tree: Path) -> str:
-    """Sizes and times of all files in one short word: did anything change?"""
-    digest = hashlib.sha256()
-    for directory, names, files in os.walk(tree):
-        names[:] = sorted(set(names) - set(ignored(directory, names)))
-        for path in (os.path.join(directory, name) for name in sorted(files)):
-            status = os.lstat(path)
-            digest.update(os.fsencode(
-                f"{path} {status.st_size} {status.st_mtime_ns}\n"))
-    return digest.hexdigest()[:16]
+    return given

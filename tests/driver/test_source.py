@@ -8,64 +8,65 @@ import pytest
 
 from driver import build, paths, source
 
-PINNED = {"package": "qemu", "versions": "10.0.*"}
-
-
 @pytest.fixture
-def copy(write, tmp_path):
-    """A tiny tree that looks like QEMU's, and what QEMU_SRC=… does with it."""
+def given(write, tmp_path, monkeypatch):
+    """A tiny tree that looks like QEMU's, named with QEMU_SRC."""
     write("given/VERSION", "10.0.3\n")
     write("given/configure", "#!/bin/sh\n", 0o755)
-    for name in ("hw/virtio/meson.build", ".git/HEAD", "bld/build.ninja"):
+    for name in ("hw/virtio/meson.build", ".git/HEAD", "bld/build.ninja", "bld/x.o"):
         write(f"given/{name}")
-    return lambda: source.copy_given(tmp_path / "given", PINNED,
-                                     tmp_path / "build" / "pristine")
+    (tmp_path / "given/README").symlink_to("nowhere")
+    monkeypatch.setenv("QEMU_SRC", str(tmp_path / "given"))
+    monkeypatch.setattr(paths, "PRISTINE", tmp_path / "build/pristine")
+    return tmp_path / "given"
 
 
-def test_given_tree_is_copied_once_and_never_modified(copy, write, tmp_path):
+def test_given_tree_is_copied_once_and_never_modified(given, write):
     def state(tree) -> list:
-        return sorted((file, file.stat().st_mtime_ns, file.stat().st_ctime_ns)
-                      for file in (tmp_path / tree).rglob("*"))
-    before, identity = state("given"), copy()
-    tree = tmp_path / "build/pristine"
-    assert {file.name for file in tree.iterdir()} == {"VERSION", "configure", "hw"}
+        return sorted((file, file.lstat().st_mtime_ns, file.lstat().st_ctime_ns)
+                      for file in tree.rglob("*"))
+    before, identity, tree = state(given), source.prepare(), paths.PRISTINE
+    assert {file.name for file in tree.iterdir()} == {
+        "VERSION", "configure", "hw", "README"}
     assert (tree / "configure").stat().st_mode & 0o100
+    assert state(given) == before
     copied = state(tree)
-    assert copy() == identity and state(tree) == copied
-    assert state("given") == before
-    write("given/hw/virtio/virtio.c", "int other;\n")
-    assert copy() != identity
-    assert (tree / "hw/virtio/virtio.c").read_text() == "int other;\n"
+    write("given/bld/x.o", "built anew")
+    assert source.prepare() == identity and state(tree) == copied
+    (given / "VERSION").write_text("10.0.4\n")     # of the same size
+    assert source.prepare() != identity
+    assert (tree / "VERSION").read_text() == "10.0.4\n"
 
 
 @pytest.mark.parametrize("spoil, phrases", [
     (lambda top: (top / "VERSION").write_text("9.2.1\n"), ("QEMU 9.2.1", "10.0.*")),
     (shutil.rmtree, ("not a QEMU source tree (there is no /", "/given)")),
     (lambda top: (top / "configure").unlink(), ("there is no /", "/configure)"))])
-def test_other_trees_are_refused(copy, fails, tmp_path, spoil, phrases):
-    spoil(tmp_path / "given")
-    with fails(f"QEMU_SRC={tmp_path / 'given'}", *phrases):
-        copy()
-    assert not (tmp_path / "build/pristine").exists()
+def test_other_trees_are_refused(given, fails, spoil, phrases):
+    spoil(given)
+    with fails(f"QEMU_SRC={given}", *phrases):
+        source.prepare()
+    assert not paths.PRISTINE.exists()
 
 
 def test_source_package_is_compared_with_the_pin(write, fails, capsys):
     dsc = write("qemu_10.0.3-1.dsc", "Format: 3.0\n")
     digest = hashlib.sha256(dsc.read_bytes()).hexdigest()
-    source.compare(dsc, {"tested": f"qemu_10.0.3-1 {digest}"})
+    source.compare(dsc, f"qemu_10.0.3-1 {digest}")
     assert not capsys.readouterr().out
-    source.compare(dsc, {"tested": f"qemu_10.0.2-1 {digest}"})
+    source.compare(dsc, f"qemu_10.0.2-1 {digest}")
     assert "tested with: that was qemu_10.0.2-1" in capsys.readouterr().out
     with fails("SHA-256", "remove"):
-        source.compare(dsc, {"tested": "qemu_10.0.3-1 wrong"})
+        source.compare(dsc, "qemu_10.0.3-1 wrong")
 
 
-def test_damaged_source_package(write, fails, tmp_path):
+def test_damaged_source_package(given, write, fails, monkeypatch):
+    monkeypatch.delenv("QEMU_SRC")
     dsc = write("cache/qemu_1.dsc", "no source package")
-    with fails("unpacking qemu_1.dsc failed", "remove", dsc.parent):
-        source.unpack(dsc, {**PINNED, "tested": "qemu_2 unknown"},
-                      tmp_path / "tree", tmp_path / "log")
-    assert not (tmp_path / "tree").exists()
+    monkeypatch.setattr(source.Archive, "source", lambda *_: dsc)
+    with fails("unpacking source package qemu_1 failed", "remove", dsc.parent):
+        source.prepare()
+    assert not paths.PRISTINE.exists()
 
 
 @pytest.mark.parametrize("text, phrases", [
