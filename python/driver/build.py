@@ -27,7 +27,6 @@ SAY_EVERY = 10  # seconds between progress lines
 FEW_STEPS = 10  # a build that small is not worth a line of its own
 NAME = "virtio-mem overlay"  # what --version says of ours beside QEMU's number
 BUNDLE = "qemu-bundle/usr/local/share/qemu"  # where QEMU looks, beside itself
-FIRMWARE_DIRS = ("usr/share/seabios", "usr/share/qemu")
 # The sanitizers' checks make much code, on which gcc's -O2 spends twice as long.
 FAST_TO_BUILD = "--extra-cflags=-O1 -g1"
 
@@ -43,16 +42,6 @@ class Flavour:
     compiler: str = ""      # in place of the machine's gcc
     ours: bool = True       # or with QEMU's own device
     build: tuple = ()       # what ninja builds, in place of the emulators
-
-    @property
-    def obj(self) -> Path:
-        """The path of that directory."""
-        return paths.BUILD / self.directory
-
-    @property
-    def tree(self) -> Path:
-        """The source it is built from."""
-        return paths.QEMU_TREE if self.ours else self.obj.with_name("src")
 
 
 QEMUS = {
@@ -87,35 +76,38 @@ UNITS = {
 
 def qemu(name: str) -> None:
     """Build one of QEMUS, link its programs to where users find them, and say so."""
-    flavour, env = QEMUS[name], prepare()
-    identity, obj = source.prepare(), flavour.obj
+    flavour = QEMUS[name]
+    env, identity = prepare(flavour.compiler), source.prepare()
+    obj = paths.BUILD / flavour.directory
     if flavour.ours:
-        overlay.lay(paths.ROOT, paths.PRISTINE, flavour.tree, identity)
+        tree = paths.QEMU_TREE
+        overlay.lay(paths.ROOT, paths.PRISTINE, tree, identity)
     else:
-        overlay.link_tree(paths.PRISTINE, flavour.tree, identity)
-    set_up(flavour.directory, configure(flavour, identity), env, identity)
+        tree = obj.with_name("src")
+        overlay.link_tree(paths.PRISTINE, tree, identity)
+    set_up(flavour.directory, [f"{os.path.relpath(tree, obj)}/configure",
+                               *options(flavour, identity)], env, identity)
     # ninja, called by hand, has to find the meson it was configured with.
     for site in obj.glob("pyvenv/lib/python3*/site-packages"):
-        (site / "driver.pth").write_text(env.get("PYTHONPATH", ""))
+        (site / "driver.pth").write_text(env["PYTHONPATH"])
     programs = [emulator(target) for target in targets(flavour)]
     ninja(name, obj, flavour.build or programs, env)
-    link_firmware(obj)
+    link_firmware(obj / BUNDLE)
     for program in programs if flavour.link else ():
-        place = paths.BUILD / flavour.link / program
-        link(obj / program, place)
-        ui.progress(f"{ui.shown(place)} is ready")
+        link(obj / program, paths.BUILD / flavour.link)
+        ui.progress(f"{ui.shown(paths.BUILD / flavour.link / program)} is ready")
     for sentence in packages.without() if name == "qemu" else ():
         ui.progress(sentence)
 
 
 def unit(directory: str, *names: str) -> None:
     """Set up one of UNITS if needed, and build what is named, or all."""
-    env, (options, compiler) = prepare(), UNITS[directory]
+    words, compiler = UNITS[directory]
+    env = prepare(compiler)
     if directory == "proofs" and private():
-        unpack("proofs", paths.BUILD / "cbmc")
-    env["CC"] = cc(compiler)
+        unpack("cbmc")
     tool = "en" if packages.have(packages.VMEMCTL) else "dis"
-    set_up(directory, [paths.MESON, "setup", f"-Dvmemctl={tool}abled", *options,
+    set_up(directory, [paths.MESON, "setup", f"-Dvmemctl={tool}abled", *words,
                        ".", paths.ROOT], env)
     ninja(directory, paths.BUILD / directory, names, env)
 
@@ -124,7 +116,7 @@ def vmemctl(_) -> None:
     """Build the command-line tool, where it can be built."""
     if packages.have(packages.VMEMCTL):
         unit("unit", "tools/vmemctl/vmemctl")
-        link(paths.BUILD / "unit/tools/vmemctl/vmemctl", paths.VMEMCTL)
+        link(paths.BUILD / "unit/tools/vmemctl/vmemctl", paths.BUILD)
         ui.progress(f"{ui.shown(paths.VMEMCTL)} is ready")
 
 
@@ -145,10 +137,10 @@ def set_up(directory: str, words: list, env: dict, of: str = "") -> None:
                    what=f"configuring build/{directory}")
 
 
-def link(goal: Path, place: Path) -> None:
-    """A relative symbolic link, which survives a move of the project."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    relative = os.path.relpath(goal, place.parent)
+def link(goal: Path, directory: Path) -> None:
+    """A relative symbolic link there, which survives a move of the project."""
+    directory.mkdir(parents=True, exist_ok=True)
+    place, relative = directory / goal.name, os.path.relpath(goal, directory)
     if not place.is_symlink() or os.readlink(place) != relative:
         place.unlink(missing_ok=True)
         place.symlink_to(relative)
@@ -162,26 +154,25 @@ def targets(flavour: Flavour) -> list[str]:
 
 def emulator(target: str) -> str:
     """The program that a target is."""
-    if target.endswith("-linux-user"):
-        return f"qemu-{target.removesuffix('-linux-user')}"
-    return f"qemu-system-{target.removesuffix('-softmmu')}"
+    system = re.sub("(.+)-softmmu$", r"system-\1", target)
+    return f"qemu-{system.removesuffix('-linux-user')}"
 
 
-def prepare() -> dict[str, str]:
+def prepare(compiler: str = "") -> dict[str, str]:
     """Have what every build needs; return the environment for it."""
     if re.search(r"[\s:'\"\\$]", str(paths.ROOT)):
         raise ui.Fail(f"QEMU cannot be built below '{paths.ROOT}': move the "
                       "project to a path without spaces, colons and quotes")
     paths.LOGS.mkdir(parents=True, exist_ok=True)
-    env = {"CCACHE_BASEDIR": str(paths.BUILD), "CCACHE_NOHASHDIR": "1"}
     if private():
-        unpack("tools", paths.TOOLS)
-        env["PYTHONPATH"] = str(paths.TOOLS / "usr/lib/python3/dist-packages")
-    command = f"{PYTHON} {paths.TOOLS}/usr/bin/meson" if private() else "meson"
+        unpack("tools")
+    tools, modules = paths.TOOLS / "usr/bin", paths.TOOLS / "usr/lib/python3/dist-packages"
     script = ("#!/bin/sh\n# The meson that all of build/ is built with.\n"
-              f"PYTHONPATH={env.get('PYTHONPATH', '')} exec {command} \"$@\"\n")
+              f"PATH={tools}:$PATH PYTHONPATH={modules} exec meson \"$@\"\n")
     overlay.put(paths.MESON, (script.encode(), 0o755))
-    return env
+    return {"CC": compiler or ("ccache gcc" if shutil.which("ccache") else "gcc"),
+            "CCACHE_BASEDIR": str(paths.BUILD), "CCACHE_NOHASHDIR": "1",
+            "PYTHONPATH": str(modules)}
 
 
 def private() -> bool:
@@ -189,54 +180,48 @@ def private() -> bool:
     return shutil.which("apt-get") is not None
 
 
-def unpack(key: str, dest: Path) -> None:
+def unpack(key: str) -> Path:
     """Unpack the packages of a line of qemu.pin, again when one is newer.
 
     The machine's own release may have them too old or not at all; installing
     them from another suite is nothing a build should do to a machine.
     """
-    pinned = source.pin()
+    pinned, place = source.pin(), paths.BUILD / key
     archive = Archive(pinned["suite"])
     debs = {name: archive.deb(name) for name in pinned[key].split()}
     identity = " ".join(deb.name for deb in debs.values())
-    if source.made(dest) != identity:
-        with source.replacing(dest, identity) as partial:
+    if source.made(place) != identity:
+        with source.replacing(place, identity) as partial:
             for name in debs:
                 archive.unpack(name, partial)
+    return place
 
 
-def link_firmware(obj: Path) -> None:
-    """Link the firmware to where a QEMU built in `obj` finds it by itself."""
-    directories = [paths.PRISTINE / "pc-bios"]
+def link_firmware(bundle: Path) -> None:
+    """Link the firmware to where a QEMU finds it by itself."""
     if private():
-        unpack("firmware", paths.FIRMWARE)
-        directories = [paths.FIRMWARE / name for name in FIRMWARE_DIRS]
-    for directory in directories:
-        for file in directory.iterdir():
-            if file.is_file():
-                link(file, obj / BUNDLE / file.name)
-    if not (obj / BUNDLE / "bios-256k.bin").exists():
+        share = unpack("firmware") / "usr/share"
+        directories = [share / "seabios", share / "qemu"]
+    else:
+        directories = [paths.PRISTINE / "pc-bios"]
+    for file in (file for place in directories for file in place.iterdir()):
+        if file.is_file():
+            link(file, bundle)
+    if not (bundle / "bios-256k.bin").exists():
         raise ui.Fail("no firmware (bios-256k.bin) was found in "
                       f"{', '.join(map(str, directories))}: give a QEMU_SRC "
                       "that has QEMU's pc-bios blobs")
 
 
-def cc(compiler: str = "") -> str:
-    """The machine's gcc, through ccache where that is installed."""
-    return compiler or ("ccache gcc" if shutil.which("ccache") else "gcc")
-
-
-def configure(flavour: Flavour, identity: str) -> list[str]:
-    """The command that configures a QEMU, to be run where its objects are."""
+def options(flavour: Flavour, identity: str) -> list[str]:
+    """What QEMU is configured with."""
     # No commit is in the version: each would compile anew what has that in it.
     package = re.match("source package [^_]+_(.+)", identity)
     version = NAME + (f", Debian {package[1]}" if package else "")
-    return [f"{os.path.relpath(flavour.tree, flavour.obj)}/configure",
-            f"--target-list={','.join(targets(flavour))}", *OPTIONS,
-            *packages.options(), *flavour.options,
-            *os.environ.get("CONFIGURE_FLAGS", "").split(),
+    return [f"--target-list={','.join(targets(flavour))}", f"--python={PYTHON}",
+            *OPTIONS, *packages.options(), *flavour.options,
             *([f"--with-pkgversion={version}"] if flavour.ours else []),
-            f"--cc={cc(flavour.compiler)}", f"--python={PYTHON}"]
+            *os.environ.get("CONFIGURE_FLAGS", "").split()]
 
 
 def ninja(name: str, obj: Path, names, env: dict) -> None:

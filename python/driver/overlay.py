@@ -7,9 +7,7 @@ ninja rebuilds exactly what changed.
 """
 
 import json
-import os
 import re
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -47,7 +45,8 @@ def link_tree(pristine: Path, tree: Path, identity: str) -> None:
     if source.made(tree) != identity:
         ui.progress("laying the project over QEMU …")
         with source.replacing(tree, identity) as partial:
-            shutil.copytree(pristine, partial, symlinks=True, copy_function=os.link)
+            ui.run(["cp", "-al", pristine, partial], log=paths.LOGS / "overlay.log",
+                   what=f"linking the files of {ui.shown(pristine)}")
 
 
 def content_of(file: Path) -> tuple[bytes, int] | None:
@@ -104,7 +103,7 @@ def patched(patches: Path, pristine: Path) -> dict:
 def git_apply(patch: Path, work: Path, *options: str) -> str:
     """Run it outside of any repository; a failure names patch and place."""
     return ui.run(["git", "apply", *options, patch.resolve()], cwd=work,
-                  log=paths.LOGS / "patches.log",
+                  log=paths.LOGS / "overlay.log",
                   env={"GIT_CEILING_DIRECTORIES": str(work.parent)},
                   what=f"applying patches/{patch.name} to this QEMU",
                   hint="adapt the patch to the version in qemu.pin")

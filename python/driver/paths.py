@@ -16,7 +16,6 @@ STOCK = BUILD / "stock" / "qemu-system-x86_64"
 VMEMCTL = BUILD / "vmemctl"
 MESON = BUILD / "meson"             # a script: the meson that all is built with
 TOOLS = BUILD / "tools"             # meson and pycotap, unpacked
-FIRMWARE = BUILD / "firmware"
 GUEST = BUILD / "guest" / "amd64"
 
 PIN = ROOT / "qemu.pin"

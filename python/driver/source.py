@@ -13,7 +13,7 @@ from pathlib import Path
 from driver import paths, ui
 from driver.archive import Archive
 
-KEYS = ("package", "suite", "versions", "tested", "tools", "firmware", "proofs")
+KEYS = ("package", "suite", "versions", "tested", "tools", "firmware", "cbmc")
 # What is taken of a user's tree: not git's data, and not his build directories.
 TAKE = """set -o pipefail
 tar -c --sort=name --exclude=.git --exclude-tag-all=build.ninja --warning=no-cachedir \\

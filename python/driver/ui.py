@@ -5,7 +5,6 @@ import errno
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -60,8 +59,6 @@ def disk_full(where: Path | str) -> Fail:
 def os_error(error: OSError) -> Fail:
     """Turn an error of the operating system into the sentence for the user."""
     where, why = error.filename2 or error.filename, error.strerror
-    if isinstance(error, shutil.Error):  # several files at once: take one
-        where, _, why = error.args[0][0]
     where = where or "the build or the cache directory"
     if any(text in str(error) for text in DISK_FULL):
         return disk_full(where)

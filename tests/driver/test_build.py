@@ -35,7 +35,7 @@ def obj(write, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(paths, "BUILD", tmp_path)
     monkeypatch.setattr(paths, "QEMU_TREE", tmp_path / "qemu/src")
-    monkeypatch.setattr(build, "prepare", lambda: {"PYTHONPATH": "/there"})
+    monkeypatch.setattr(build, "prepare", lambda _: {"PYTHONPATH": "/there"})
     monkeypatch.setattr(build, "private", lambda: False)
     monkeypatch.setattr(paths, "PRISTINE", tmp_path / "fw")
     monkeypatch.setattr(packages, "have", lambda library: library == "numa")

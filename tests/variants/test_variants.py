@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from driver import build, packages, ui
+from driver import build, packages, paths, ui
 
 MiB = 1 << 20
 RESIZE = {"execute": "memory-device-resize",
@@ -36,7 +36,7 @@ class Variants(unittest.TestCase):
         except ui.Fail as fail:
             problem = f"{fail.details}\n{fail}"
         self.assertFalse(problem, problem)
-        return build.QEMUS[name].obj / build.emulator(target)
+        return paths.BUILD / build.QEMUS[name].directory / build.emulator(target)
 
     def run_it(self, *command, talk: str = "") -> str:
         """Run a program, which has to succeed; return what it prints."""
