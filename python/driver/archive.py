@@ -108,27 +108,22 @@ class Archive:
 
         `versions` is a pattern for the upstream version ("10.0.*").
         """
-        home, wanted = self.cache / self.suite / "source", f"{package}_{versions}-*.dsc"
-        if not any(home.rglob(wanted)):
-            self._fetch(home, package, "source", "--download-only", "--only-source")
-        if not any(home.rglob(wanted)):
-            other = newest(home.rglob(f"{package}_*.dsc"))
+        fetching = (package, "source", "--download-only", "--only-source")
+        found = self._have("source", f"{package}_{versions}-*.dsc", *fetching)
+        if not found:
+            other = self._have("source", f"{package}_*.dsc", *fetching)
             raise ui.Fail(f"the suite {self.suite} has {other.stem}, but qemu.pin "
                           f"asks for {versions}: correct qemu.pin, or give a "
                           "matching source tree with QEMU_SRC=path")
-        return newest(home.rglob(wanted))
+        return found
 
     def deb(self, package: str) -> Path:
         """The .deb of a binary package."""
-        home, wanted = self.cache / self.suite / "amd64", f"{package}_*.deb"
-        if not any(home.glob(wanted)):
-            self._fetch(home, package, "download")
-        return newest(home.glob(wanted))
+        return self._have("amd64", f"{package}_*.deb", package, "download")
 
-    def depends(self, package: str) -> list[str]:
-        """Names a package depends on; of alternatives the first one."""
-        field = self._dpkg_deb("-f", package, "Depends")
-        return re.findall(r"(?:^|,)\s*([a-z0-9][a-z0-9.+-]*)", field)
+    def field(self, package: str, name: str) -> str:
+        """What a binary package says of itself ("Depends")."""
+        return self._dpkg_deb("-f", package, name)
 
     def unpack(self, package: str, dest: Path) -> None:
         """Unpack a binary package's files below `dest`."""
@@ -142,7 +137,14 @@ class Archive:
                       what=f"reading {deb}",
                       hint="remove that file and run the same command again")
 
-    def _fetch(self, home: Path, package: str, *words: str) -> None:
+    def _have(self, kind: str, wanted: str, package: str, *words: str) -> Path | None:
+        """The file fetched last with such a name; if the cache has none, fetch it."""
+        home = self.cache / self.suite / kind
+        if not any(home.glob(wanted)):
+            self._fetch(home, package, words)
+        return max(home.glob(wanted), key=os.path.getmtime, default=None)
+
+    def _fetch(self, home: Path, package: str, words: tuple) -> None:
         """Download with fresh lists, from every address, several times each.
 
         A mirror in the middle of its synchronisation is whole again a little
@@ -163,7 +165,7 @@ class Archive:
                             self._update(address)
                         return self._download(home, package, words)
                     except ui.CommandFailed as fail:
-                        output = fail.output or "E: apt-get failed"
+                        output = fail.output or str(fail)
                     if re.search(UNKNOWN, output):
                         break
         sentence = next(sentence for pattern, sentence in FAILURES.items()
@@ -196,11 +198,4 @@ class Archive:
 
 def reason(output: str) -> str:
     """Apt's own words for a failure: its first error, without the prefix."""
-    errors = (re.findall("^E: (.*)", output, re.M)
-              or re.findall("^Err:.*", output, re.M) or ["apt-get failed"])
-    return errors[0].strip()
-
-
-def newest(files) -> Path:
-    """The file fetched last, when the cache holds several versions."""
-    return max(files, key=lambda file: file.stat().st_mtime)
+    return re.search(r"^E: (.*)|\Z", output, re.M)[1] or "apt-get failed"

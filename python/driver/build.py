@@ -166,7 +166,8 @@ def prepare(compiler: str = "") -> dict[str, str]:
     paths.LOGS.mkdir(parents=True, exist_ok=True)
     if private():
         unpack("tools")
-    tools, modules = paths.TOOLS / "usr/bin", paths.TOOLS / "usr/lib/python3/dist-packages"
+    tools, modules = (paths.TOOLS / "usr" / name
+                      for name in ("bin", "lib/python3/dist-packages"))
     script = ("#!/bin/sh\n# The meson that all of build/ is built with.\n"
               f"PATH={tools}:$PATH PYTHONPATH={modules} exec meson \"$@\"\n")
     overlay.put(paths.MESON, (script.encode(), 0o755))

@@ -16,7 +16,7 @@ Version: 1:2.0-1
 Architecture: all
 Maintainer: T <t@example.invalid>
 Description: tool
-Depends: libc6 (>= 2.1), this | that, other:any
+Depends: libc6 (>= 2.1)
 """
 DEB, ORIG = "pool/tool_2.0-1_all.deb", "pool/src_10.0.3.orig.tar.xz"
 
@@ -61,7 +61,7 @@ def test_what_is_fetched_is_kept_and_asked_for_once(mirror, fetch, fails, tmp_pa
     shutil.rmtree(mirror)
     again = fetch(mirror)
     assert (again.deb("tool"), again.source("src", "10.0.*")) == (deb, dsc)
-    assert again.depends("tool") == ["libc6", "this", "other"]
+    assert again.field("tool", "Depends") == "libc6 (>= 2.1)\n"
     again.unpack("tool", tmp_path / "out")
     assert (tmp_path / "out/usr/bin/tool").exists()
     deb.write_text("damaged")
