@@ -140,9 +140,9 @@ class Archive:
     def _have(self, kind: str, wanted: str, package: str, *words: str) -> Path | None:
         """The file fetched last with such a name; if the cache has none, fetch it."""
         home = self.cache / self.suite / kind
-        if not any(home.glob(wanted)):
+        if not any(home.rglob(wanted)):
             self._fetch(home, package, words)
-        return max(home.glob(wanted), key=os.path.getmtime, default=None)
+        return max(home.rglob(wanted), key=os.path.getmtime, default=None)
 
     def _fetch(self, home: Path, package: str, words: tuple) -> None:
         """Download with fresh lists, from every address, several times each.

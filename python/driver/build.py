@@ -9,7 +9,6 @@ build/, so that ccache shares whatever does not differ between them.
 import os
 import re
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +22,6 @@ OPTIONS = (
     "--enable-tools", "--enable-vhost-user-blk-server",
     "--disable-docs", "--disable-install-blobs", "--disable-download")
 PYTHON = "/usr/bin/python3"  # Debian's, whose venv module packages.py installs
-SAY_EVERY = 10  # seconds between progress lines
-FEW_STEPS = 10  # a build that small is not worth a line of its own
 NAME = "virtio-mem overlay"  # what --version says of ours beside QEMU's number
 BUNDLE = "qemu-bundle/usr/local/share/qemu"  # where QEMU looks, beside itself
 # The sanitizers' checks make much code, on which gcc's -O2 spends twice as long.
@@ -79,19 +76,15 @@ def qemu(name: str) -> None:
     flavour = QEMUS[name]
     env, identity = prepare(flavour.compiler), source.prepare()
     obj = paths.BUILD / flavour.directory
-    if flavour.ours:
-        tree = paths.QEMU_TREE
-        overlay.lay(paths.ROOT, paths.PRISTINE, tree, identity)
-    else:
-        tree = obj.with_name("src")
-        overlay.link_tree(paths.PRISTINE, tree, identity)
+    tree = paths.QEMU_TREE if flavour.ours else obj.with_name("src")
+    overlay.lay(paths.ROOT if flavour.ours else None, paths.PRISTINE, tree, identity)
     set_up(flavour.directory, [f"{os.path.relpath(tree, obj)}/configure",
                                *options(flavour, identity)], env, identity)
     # ninja, called by hand, has to find the meson it was configured with.
     for site in obj.glob("pyvenv/lib/python3*/site-packages"):
         (site / "driver.pth").write_text(env["PYTHONPATH"])
     programs = [emulator(target) for target in targets(flavour)]
-    ninja(name, obj, flavour.build or programs, env)
+    ninja(name, flavour.directory, flavour.build or programs, env)
     link_firmware(obj / BUNDLE)
     for program in programs if flavour.link else ():
         link(obj / program, paths.BUILD / flavour.link)
@@ -109,7 +102,7 @@ def unit(directory: str, *names: str) -> None:
     tool = "en" if packages.have(packages.VMEMCTL) else "dis"
     set_up(directory, [paths.MESON, "setup", f"-Dvmemctl={tool}abled", *words,
                        ".", paths.ROOT], env)
-    ninja(directory, paths.BUILD / directory, names, env)
+    ninja(directory, directory, names, env)
 
 
 def vmemctl(_) -> None:
@@ -130,11 +123,13 @@ def set_up(directory: str, words: list, env: dict, of: str = "") -> None:
     if source.made(obj) != (of or command):
         with source.replacing(obj, of or command) as empty:
             empty.mkdir()
-    if source.made(obj / "build.ninja") != command:
+    note = obj / ".configured-by"
+    if not note.exists() or note.read_text() != command:
         ui.progress(f"configuring build/{directory} …")
-        with source.making(obj / "build.ninja", command):
-            ui.run(words, log=log_of(directory, "configure"), cwd=obj, env=env,
-                   what=f"configuring build/{directory}")
+        note.unlink(missing_ok=True)
+        ui.run(words, log=log_of(directory, "configure"), cwd=obj, env=env,
+               what=f"configuring build/{directory}")
+        note.write_text(command)
 
 
 def link(goal: Path, directory: Path) -> None:
@@ -225,20 +220,10 @@ def options(flavour: Flavour, identity: str) -> list[str]:
             *os.environ.get("CONFIGURE_FLAGS", "").split()]
 
 
-def ninja(name: str, obj: Path, names, env: dict) -> None:
-    """Build the named files, saying from time to time how far it is."""
-    say_at = 0.0
-
-    def on_line(line: str) -> None:
-        nonlocal say_at
-        step = re.match(r"\[(\d+)/(\d+)\] ", line)
-        if step and int(step[2]) > FEW_STEPS and time.monotonic() >= say_at:
-            ui.progress(f"building {name}: {step[1]} of {step[2]} steps")
-            say_at = time.monotonic() + SAY_EVERY
-
-    ui.run(["ninja", "-C", obj, *names], log=log_of(name, "build"),
-           what=f"building {name}", on_line=on_line,
-           env={**env, "NINJA_STATUS": "[%f/%t] "})
+def ninja(name: str, directory: str, goals, env: dict) -> None:
+    """Build the named files, or all."""
+    ui.run(["ninja", "-C", paths.BUILD / directory, *goals], what=f"building {name}",
+           log=log_of(name, "build"), env={**env, "NINJA_STATUS": "[%f/%t] "})
 
 
 def log_of(name: str, step: str) -> Path:

@@ -26,10 +26,14 @@ REGISTRIES = re.compile(r".*/meson\.build|.*/trace-events|.*\.hx|qapi/.*\.json|"
 STATE = ".overlay.json"  # in the tree: which paths differ from pristine
 
 
-def lay(project: Path, pristine: Path, tree: Path, identity: str) -> None:
-    """Bring `tree` up to date."""
-    wanted = desired(project, pristine)
-    link_tree(pristine, tree, identity)
+def lay(project: Path | None, pristine: Path, tree: Path, identity: str) -> None:
+    """Bring `tree` up to date; without a project it is the unmodified QEMU."""
+    wanted = desired(project, pristine) if project else {}
+    if source.made(tree) != identity:
+        ui.progress(f"making {ui.shown(tree)} …")
+        with source.replacing(tree, identity) as partial:
+            ui.run(["cp", "-al", pristine, partial], log=paths.LOGS / "overlay.log",
+                   what=f"linking the files of {ui.shown(pristine)}")
     state = tree / STATE
     before = json.loads(state.read_text()) if state.exists() else []
     # What may differ is noted first: a break in between loses nothing.
@@ -38,15 +42,6 @@ def lay(project: Path, pristine: Path, tree: Path, identity: str) -> None:
         wanted.setdefault(path, content_of(pristine / path))
     for path, content in wanted.items():
         put(tree / path, content)
-
-
-def link_tree(pristine: Path, tree: Path, identity: str) -> None:
-    """Have `tree` as a copy of `pristine` that shares its files."""
-    if source.made(tree) != identity:
-        ui.progress("laying the project over QEMU …")
-        with source.replacing(tree, identity) as partial:
-            ui.run(["cp", "-al", pristine, partial], log=paths.LOGS / "overlay.log",
-                   what=f"linking the files of {ui.shown(pristine)}")
 
 
 def content_of(file: Path) -> tuple[bytes, int] | None:

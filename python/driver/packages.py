@@ -7,7 +7,6 @@ distribution nothing is installed: a build goes on without what QEMU can do
 without, and says so.
 """
 
-import os
 import shutil
 import subprocess
 
@@ -48,12 +47,12 @@ MORE = {
     "coverage": ("gcovr",),
     "newcomer": ("debootstrap",),
 }
-LOG = paths.LOGS / "packages.log"
 # With new lists, as a fresh machine has none and an old one stale ones. Another apt
 # (unattended-upgrades, say) may hold the lock for a while.
-INSTALL = """export DEBIAN_FRONTEND=noninteractive
-apt-get update
-exec apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=600 "$@"
+INSTALL = """as_root=$(test "$(id -u)" = 0 || echo sudo -n)
+$as_root apt-get update
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \\
+    -o DPkg::Lock::Timeout=600 "$@"
 """
 
 
@@ -67,20 +66,13 @@ def ensure(*things: str) -> None:
         ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n", *wanted],
         capture_output=True, text=True, check=False).stdout.splitlines()
     missing = [name for name in wanted if f"installed {name}" not in installed]
-    if not missing:
-        return
-    by_hand = ("'sudo apt-get update && sudo apt-get install -y "
-               f"--no-install-recommends {' '.join(missing)}'")
-    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if root and subprocess.run(["sh", "-c", "sudo -n true"], check=False,
-                               capture_output=True).returncode:
-        raise ui.Fail("Debian packages are missing and neither root nor sudo without "
-                      f"a password is available: run {by_hand} and then the same "
-                      "command again")
-    ui.progress(f"installing {len(missing)} Debian packages: {' '.join(missing)} …")
-    ui.run([*root, "sh", "-c", INSTALL, "sh", *missing], log=LOG,
-           what="installing Debian packages",
-           hint=f"see why with {by_hand}, then run the same command again")
+    if missing:
+        names = " ".join(missing)
+        ui.progress(f"installing {len(missing)} Debian packages: {names} …")
+        ui.run(["sh", "-c", INSTALL, "sh", *missing], log=paths.LOGS / "packages.log",
+               what="installing Debian packages as root or with sudo",
+               hint="run 'sudo apt-get update && sudo apt-get install -y "
+               f"--no-install-recommends {names}' and then the same command again")
 
 
 def have(library: str) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from driver import paths, ui
 from driver.archive import Archive
 
+NOTE = ".made-from"     # in a directory
 KEYS = ("package", "suite", "versions", "tested", "tools", "firmware", "cbmc")
 # What is taken of a user's tree: not git's data, and not his build directories.
 TAKE = """set -o pipefail
@@ -39,34 +40,23 @@ def pin(file: Path = paths.PIN) -> dict[str, str]:
 
 def made(directory: Path) -> str:
     """What a directory was made from; nothing if it is not all there."""
-    note = note_of(directory)
-    return note.read_text() if directory.exists() and note.exists() else ""
+    note = directory / NOTE
+    return note.read_text() if note.exists() else ""
 
 
 @contextmanager
-def making(directory: Path, identity: str):
-    """Note what it is made from, as soon as the block has completed it."""
-    note_of(directory).unlink(missing_ok=True)
-    yield
-    note_of(directory).write_text(identity)
-
-
-@contextmanager
-def replacing(tree: Path, identity: str):
-    """A path beside `tree` to make it at; it takes its place when complete."""
-    partial = tree.with_name(tree.name + ".partial")
+def replacing(directory: Path, identity: str):
+    """A path beside the directory, which takes its place when it is complete."""
+    partial = directory.with_name(directory.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
     yield partial
-    with making(tree, identity):
-        if tree.exists():
-            shutil.rmtree(tree)
-        partial.rename(tree)
-
-
-def note_of(directory: Path) -> Path:
-    """It lies beside the directory, so that both vanish together."""
-    return directory.with_name(f".{directory.name}.made-from")
+    (partial / NOTE).unlink(missing_ok=True)    # which another tree may share
+    (partial / NOTE).write_text(identity)
+    if directory.exists():
+        (directory / NOTE).unlink(missing_ok=True)
+        shutil.rmtree(directory)
+    partial.rename(directory)
 
 
 def prepare() -> str:

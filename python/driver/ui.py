@@ -12,6 +12,8 @@ from pathlib import Path
 
 STARTED = time.monotonic()
 TAIL_LINES = 15
+SAY_EVERY = 10  # seconds between progress lines
+FEW_STEPS = 10  # a build that small is not worth a line of its own
 DISK_FULL = ("No space left on device", "Disk quota exceeded",
              "You don't have enough free space")
 
@@ -70,15 +72,15 @@ def os_error(error: OSError) -> Fail:
 
 def run(command: list, *, log: Path, what: str,
         hint: str = "the lines above say why", cwd: Path | None = None,
-        env: dict | None = None, on_line=None) -> str:
+        env: dict | None = None) -> str:
     """Run a command, append its output to `log`, return it.
 
     `what` names the work for the sentence of a failure ("building QEMU"),
-    `hint` says what to do about it; `env` is added to the environment;
-    `on_line` is called with every line, to report progress from it.
+    `hint` says what to do about it; `env` is added to the environment. How far
+    it is, is told from time to time, if it says so as ninja does.
     """
     command = [str(word) for word in command]
-    output = ""
+    output, say_at = "", 0.0
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "a", encoding="utf-8", errors="replace") as out:
         out.write(f"$ {shlex.join(command)}\n")
@@ -94,8 +96,10 @@ def run(command: list, *, log: Path, what: str,
             for line in child.stdout:
                 out.write(line)
                 output += line
-                if on_line:
-                    on_line(line)
+                step = re.match(r"\[(\d+)/(\d+)\] ", line)
+                if step and int(step[2]) > FEW_STEPS and time.monotonic() >= say_at:
+                    progress(f"{what}: {step[1]} of {step[2]} steps")
+                    say_at = time.monotonic() + SAY_EVERY
         out.write(f"-> exit status {child.returncode}\n")
     if child.returncode and any(text in output for text in DISK_FULL):
         raise disk_full(cwd or log)

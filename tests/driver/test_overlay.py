@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from driver import overlay
+from driver import overlay, source
 
 MESON, DEVICE = "hw/virtio/meson.build", "hw/virtio/virtio-mem.c"
 PATCH = """\
@@ -36,7 +36,7 @@ def lay(write, tmp_path):
         overlay.lay(tmp_path / "ours", tmp_path / "qemu", tree, identity)
         return {str(file.relative_to(tree)): file.read_text()
                 for file in tree.rglob("*")
-                if file.is_file() and file.name != overlay.STATE}
+                if file.is_file() and file.name not in (source.NOTE, overlay.STATE)}
     laid.tree = tree
     return laid
 

@@ -27,7 +27,7 @@ def test_given_tree_is_copied_once_and_never_modified(given, write):
                       for file in tree.rglob("*"))
     before, identity, tree = state(given), source.prepare(), paths.PRISTINE
     assert {file.name for file in tree.iterdir()} == {
-        "VERSION", "configure", "hw", "README"}
+        "VERSION", "configure", "hw", "README", source.NOTE}
     assert (tree / "configure").stat().st_mode & 0o100
     assert state(given) == before
     copied = state(tree)
