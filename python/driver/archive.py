@@ -10,7 +10,6 @@ the network. Emptying the cache directory is the way to get newer packages.
 import fcntl
 import os
 import re
-import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
@@ -70,13 +69,9 @@ def debian_addresses() -> list[str]:
     """
     if os.environ.get("DEBIAN_ARCHIVE"):
         return os.environ["DEBIAN_ARCHIVE"].split()
-    try:
-        listed = subprocess.run(["apt-get", "update", "--print-uris"], text=True,
-                                capture_output=True, check=False).stdout
-    except FileNotFoundError:
-        raise ui.Fail("apt-get is not on this machine: the packages that the "
-                      "build needs come from Debian's archive, so build on "
-                      "Debian or in a Debian container") from None
+    listed = ui.run(["apt-get", "update", "--print-uris"],
+                    log=paths.LOGS / "archive.log",
+                    what="asking apt for the address of the Debian archive")
     found = re.findall(rf"^'(\S+/)dists/(?:{SUITES})(?:-updates|-backports)?"
                        r"/main/\S+/Packages", listed, re.M)
     if not found:
@@ -121,17 +116,13 @@ class Archive:
         """The .deb of a binary package."""
         return self._have("amd64", f"{package}_*.deb", package, "download")
 
-    def field(self, package: str, name: str) -> str:
-        """What a binary package says of itself ("Depends")."""
-        return self._dpkg_deb("-f", package, name)
-
     def unpack(self, package: str, dest: Path) -> None:
         """Unpack a binary package's files below `dest`."""
         dest.mkdir(parents=True, exist_ok=True)
-        self._dpkg_deb("-x", package, dest)
+        self.dpkg_deb("-x", package, dest)
 
-    def _dpkg_deb(self, option: str, package: str, argument) -> str:
-        """Run dpkg-deb on a file of the cache; a damaged one is named."""
+    def dpkg_deb(self, option: str, package: str, argument) -> str:
+        """Read a binary package ("-f": a field of it); a damaged one is named."""
         deb = self.deb(package)
         return ui.run(["dpkg-deb", option, deb, argument], log=self.log,
                       what=f"reading {deb}",
@@ -139,7 +130,7 @@ class Archive:
 
     def _have(self, kind: str, wanted: str, package: str, *words: str) -> Path | None:
         """The file fetched last with such a name; if the cache has none, fetch it."""
-        home = self.cache / self.suite / kind
+        home = self.cache / self.suite / kind   # older caches have directories in it
         if not any(home.rglob(wanted)):
             self._fetch(home, package, words)
         return max(home.rglob(wanted), key=os.path.getmtime, default=None)
@@ -177,7 +168,7 @@ class Archive:
         """Have apt download to a directory of its own; keep what it has."""
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="partial-", dir=self.cache) as place:
-            self._apt(*words, package, what=package, cwd=Path(place))
+            self._apt(*words, package, cwd=Path(place))
             for file in Path(place).iterdir():
                 file.replace(home / file.name)
 
@@ -187,13 +178,13 @@ class Archive:
         where = f"[{options}] {address} {self.suite} main\n"
         (self.home / "apt.conf").write_text(APT_CONF.format(here=self.home))
         (self.home / "sources.list").write_text(f"deb {where}deb-src {where}")
-        self._apt("update", what=f"the lists of {self.suite}", cwd=self.home)
+        self._apt("update", cwd=self.home)
         self.updated = True
 
-    def _apt(self, *words: str, what: str, cwd: Path) -> None:
+    def _apt(self, *words: str, cwd: Path) -> None:
         """Run apt-get with our configuration, read after the system's."""
         ui.run(["apt-get", "-q", "-c", self.home / "apt.conf", *words], cwd=cwd,
-               log=self.log, what=f"fetching {what}", env={"LC_ALL": "C.UTF-8"})
+               log=self.log, what="fetching packages", env={"LC_ALL": "C.UTF-8"})
 
 
 def reason(output: str) -> str:

@@ -127,7 +127,7 @@ def set_up(directory: str, words: list, env: dict, of: str = "") -> None:
     if not note.exists() or note.read_text() != command:
         ui.progress(f"configuring build/{directory} …")
         note.unlink(missing_ok=True)
-        ui.run(words, log=log_of(directory, "configure"), cwd=obj, env=env,
+        ui.run(words, log=paths.LOGS / f"{directory}-configure.log", cwd=obj, env=env,
                what=f"configuring build/{directory}")
         note.write_text(command)
 
@@ -223,11 +223,4 @@ def options(flavour: Flavour, identity: str) -> list[str]:
 def ninja(name: str, directory: str, goals, env: dict) -> None:
     """Build the named files, or all."""
     ui.run(["ninja", "-C", paths.BUILD / directory, *goals], what=f"building {name}",
-           log=log_of(name, "build"), env={**env, "NINJA_STATUS": "[%f/%t] "})
-
-
-def log_of(name: str, step: str) -> Path:
-    """The log of one step of one build; each run starts it anew."""
-    log = paths.LOGS / f"{name.replace('/', '-')}-{step}.log"
-    log.unlink(missing_ok=True)
-    return log
+           log=paths.LOGS / f"{name}-build.log", env={**env, "NINJA_STATUS": "[%f/%t] "})

@@ -8,7 +8,6 @@ and nothing in it uses memory behind the tests' back.
 """
 
 import hashlib
-import os
 import re
 import shutil
 from pathlib import Path
@@ -22,11 +21,10 @@ BUSYBOX = "busybox-static"
 MODULES = ("virtio_pci", "virtio_mem", "virtio_balloon", "virtio_blk")
 
 INIT = paths.ROOT / "tests" / "guest" / "init.sh"
-LOG = paths.LOGS / "guest-image.log"
-SBIN = {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
 # modprobe tells the modules to load, each after those it depends on; what Debian's
 # kernel has built in needs no file. Busybox's insmod takes no compressed ones.
 PACK = """set -ex
+PATH=$PATH:/usr/sbin:/sbin
 mkdir -p tree/modules
 mv busybox/usr/bin tree/bin
 install -m 755 "$2" tree/init
@@ -43,22 +41,22 @@ find . | ./bin/busybox cpio -o -H newc -R 0:0 | gzip -6n > ../../initrd.img
 
 def build() -> None:
     """Have vmlinuz and initrd.img ready; do nothing when they are current."""
-    archive = Archive(source.pin()["suite"], log=LOG)
+    archive = Archive(source.pin()["suite"])
     # the package with the kernel itself, which the metapackage depends on
-    kernel = re.search(r"linux-image-\S+", archive.field(KERNEL, "Depends"))[0]
+    depends = archive.dpkg_deb("-f", KERNEL, "Depends")
+    kernel, version = re.search("(linux-image-([^ ,]+))", depends).groups()
     sources = INIT.read_bytes() + Path(__file__).read_bytes()
     made_from = (f"{archive.deb(kernel).name} {archive.deb(BUSYBOX).name} "
                  f"{hashlib.sha256(sources).hexdigest()}")
     if source.made(paths.GUEST) == made_from:
         return
     ui.progress(f"making the guest from {kernel} …")
-    version = kernel.removeprefix("linux-image-")
     with source.replacing(paths.GUEST, made_from) as image:
         scratch = image / "scratch"
         archive.unpack(kernel, scratch / "kernel")
         archive.unpack(BUSYBOX, scratch / "busybox")
         (scratch / "kernel/boot" / f"vmlinuz-{version}").rename(image / "vmlinuz")
         ui.run(["sh", "-c", PACK, "pack", version, INIT, " ".join(MODULES)],
-               cwd=scratch, log=LOG, env=SBIN,
+               cwd=scratch, log=paths.LOGS / "guest-image.log",
                what=f"packing {', '.join(MODULES)} and busybox for the guest")
         shutil.rmtree(scratch)

@@ -6,7 +6,6 @@ differs are written (beside, then renamed, which parts the link), so that
 ninja rebuilds exactly what changed.
 """
 
-import json
 import re
 import tempfile
 from pathlib import Path
@@ -23,7 +22,7 @@ LAID = ("hw", "include", "qapi", "tests/qtest", "docs/system", "hmp-commands.hx"
 # Files in which QEMU lists things: ours is appended to QEMU's.
 REGISTRIES = re.compile(r".*/meson\.build|.*/trace-events|.*\.hx|qapi/.*\.json|"
                         r"include/monitor/hmp\.h")
-STATE = ".overlay.json"  # in the tree: which paths differ from pristine
+STATE = ".overlaid"  # in the tree: which paths differ from pristine
 
 
 def lay(project: Path | None, pristine: Path, tree: Path, identity: str) -> None:
@@ -35,9 +34,9 @@ def lay(project: Path | None, pristine: Path, tree: Path, identity: str) -> None
             ui.run(["cp", "-al", pristine, partial], log=paths.LOGS / "overlay.log",
                    what=f"linking the files of {ui.shown(pristine)}")
     state = tree / STATE
-    before = json.loads(state.read_text()) if state.exists() else []
+    before = state.read_text().splitlines() if state.exists() else []
     # What may differ is noted first: a break in between loses nothing.
-    state.write_text(json.dumps(sorted({*before, *wanted})))
+    state.write_text("\n".join(sorted({*before, *wanted})))
     for path in before:
         wanted.setdefault(path, content_of(pristine / path))
     for path, content in wanted.items():
@@ -84,24 +83,19 @@ def patched(patches: Path, pristine: Path) -> dict:
     git apply takes a patch as a whole or not at all, and without fuzz.
     """
     series = sorted(patches.glob("*.patch"))
+    touched = {path for patch in series for path in re.findall(
+        r"^(?:---|\+\+\+) [ab]/(\S+)", patch.read_text(), re.M)}
     with tempfile.TemporaryDirectory(prefix="overlay-") as scratch:
         work = Path(scratch)
-        listed = "".join(git_apply(patch, work, "--numstat") for patch in series)
-        touched = set(re.findall(r"^[\d-]+\t[\d-]+\t(.+)", listed, re.M))
         for path in touched:
             put(work / path, content_of(pristine / path))
         for patch in series:
-            git_apply(patch, work)
+            ui.run(["git", "apply", patch.resolve()], cwd=work,
+                   log=paths.LOGS / "overlay.log",
+                   env={"GIT_CEILING_DIRECTORIES": scratch},     # in no repository
+                   what=f"applying patches/{patch.name} to this QEMU",
+                   hint="adapt the patch to the version in qemu.pin")
         return {path: content_of(work / path) for path in touched}
-
-
-def git_apply(patch: Path, work: Path, *options: str) -> str:
-    """Run it outside of any repository; a failure names patch and place."""
-    return ui.run(["git", "apply", *options, patch.resolve()], cwd=work,
-                  log=paths.LOGS / "overlay.log",
-                  env={"GIT_CEILING_DIRECTORIES": str(work.parent)},
-                  what=f"applying patches/{patch.name} to this QEMU",
-                  hint="adapt the patch to the version in qemu.pin")
 
 
 def put(file: Path, content: tuple[bytes, int] | None) -> None:

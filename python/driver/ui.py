@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 STARTED = time.monotonic()
+LOGS = set()    # begun by this program
 TAIL_LINES = 15
 SAY_EVERY = 10  # seconds between progress lines
 FEW_STEPS = 10  # a build that small is not worth a line of its own
@@ -73,7 +74,7 @@ def os_error(error: OSError) -> Fail:
 def run(command: list, *, log: Path, what: str,
         hint: str = "the lines above say why", cwd: Path | None = None,
         env: dict | None = None) -> str:
-    """Run a command, append its output to `log`, return it.
+    """Run a command, append its output to the `log` of this program's run, return it.
 
     `what` names the work for the sentence of a failure ("building QEMU"),
     `hint` says what to do about it; `env` is added to the environment. How far
@@ -82,7 +83,9 @@ def run(command: list, *, log: Path, what: str,
     command = [str(word) for word in command]
     output, say_at = "", 0.0
     log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "a", encoding="utf-8", errors="replace") as out:
+    mode = "a" if log in LOGS else "w"
+    LOGS.add(log)
+    with open(log, mode, encoding="utf-8", errors="replace") as out:
         out.write(f"$ {shlex.join(command)}\n")
         try:
             child = subprocess.Popen(

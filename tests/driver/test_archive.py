@@ -14,8 +14,6 @@ pytestmark = pytest.mark.skipif(shutil.which("apt-get") is None,
 CONTROL = """Package: tool
 Version: 1:2.0-1
 Architecture: all
-Maintainer: T <t@example.invalid>
-Description: tool
 Depends: libc6 (>= 2.1)
 """
 DEB, ORIG = "pool/tool_2.0-1_all.deb", "pool/src_10.0.3.orig.tar.xz"
@@ -61,7 +59,7 @@ def test_what_is_fetched_is_kept_and_asked_for_once(mirror, fetch, fails, tmp_pa
     shutil.rmtree(mirror)
     again = fetch(mirror)
     assert (again.deb("tool"), again.source("src", "10.0.*")) == (deb, dsc)
-    assert again.field("tool", "Depends") == "libc6 (>= 2.1)\n"
+    assert "libc6 (>= 2.1)" in again.dpkg_deb("-f", "tool", "Depends")
     again.unpack("tool", tmp_path / "out")
     assert (tmp_path / "out/usr/bin/tool").exists()
     deb.write_text("damaged")
@@ -107,7 +105,7 @@ def test_no_network(fetch, fails, monkeypatch):
 def test_the_machines_archives(write, tmp_path, monkeypatch, fails):
     monkeypatch.setenv("PATH", f"{tmp_path}/bin")
     monkeypatch.delenv("DEBIAN_ARCHIVE", raising=False)
-    with fails("apt-get is not on this machine", "Debian container"):
+    with fails("apt-get is not on this machine", "install it"):
         archive.debian_addresses()
     apt = write("bin/apt-get", "#!/bin/sh\n" + "".join(
         f"echo \"'http://{index}/main/binary-all/Packages.xz' x 0\"\n" for index in (

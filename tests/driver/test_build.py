@@ -66,7 +66,7 @@ def test_configured_again_for_other_options_and_after_it_failed(obj, fails, writ
     assert (obj / "configured").read_text().count("run") == 1
     monkeypatch.setenv("CONFIGURE_FLAGS", "--enable-gtk")
     refuse = write("qemu/refuse")
-    with fails("configuring build/qemu/obj failed", "qemu-obj-configure.log") as caught:
+    with fails("configuring build/qemu/obj failed", "qemu/obj-configure.log") as caught:
         build.qemu("qemu")
     assert "glib is too old" in caught.value.details
     refuse.unlink()

@@ -3,30 +3,30 @@
 
 import os
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from driver import paths
 
+run = partial(subprocess.run, check=True, text=True, capture_output=True)
+
 
 def test_installed_programs_run_and_find_what_they_need(tmp_path):
     top = tmp_path / "opt/vm"
-    env = {name: value for name, value in os.environ.items()
-           if not name.startswith(("MAKE", "MFLAGS"))}
-    subprocess.run(["make", "-s", "-C", paths.ROOT, "install", "PREFIX=/opt/vm",
-                    f"DESTDIR={tmp_path}"], check=True, env=env, capture_output=True)
+    run(["make", "-s", "-C", paths.ROOT, "install", "PREFIX=/opt/vm",
+         f"DESTDIR={tmp_path}"], env={
+             name: value for name, value in os.environ.items()
+             if not name.startswith(("MAKE", "MFLAGS"))})
     qemu = top / "bin/qemu-system-x86_64"
-    told = subprocess.run([qemu, "-L", "help"], check=True, text=True,
-                          capture_output=True).stdout
-    assert top / "share/qemu" in map(Path, map(os.path.realpath, told.split()))
-    assert (top / "share/qemu/bios-256k.bin").is_file()
-    said = subprocess.run(
+    places = map(Path, map(os.path.realpath, run([qemu, "-L", "help"]).stdout.split()))
+    assert top / "share/qemu" in places
+    assert not run(
         [qemu, "-machine", "q35", "-display", "none", "-S", "-nic", "user",
          "-m", "256M,maxmem=2G", "-qmp", "stdio",
          "-object", "memory-backend-ram,id=mem0,size=1G,reserve=off",
-         "-device", "virtio-mem-pci,id=vm0,memdev=mem0"],
-        input='{"execute":"qmp_capabilities"}{"execute":"quit"}', check=True,
-        text=True, capture_output=True, cwd=tmp_path)
-    assert not said.stderr
-    subprocess.run([top / "bin/vmemctl", "--help"], check=True, capture_output=True)
-    for name in ("man/man1/vmemctl.1", "bash-completion/completions/vmemctl"):
+         "-device", "virtio-mem-pci,id=vm0,memdev=mem0"], cwd=tmp_path,
+        input='{"execute":"qmp_capabilities"}{"execute":"quit"}').stderr
+    run([top / "bin/vmemctl", "--help"])
+    for name in ("qemu/bios-256k.bin", "man/man1/vmemctl.1",
+                 "bash-completion/completions/vmemctl"):
         assert (top / "share" / name).is_file()
