@@ -252,12 +252,13 @@ static void caught(const void *opaque)
     if (!can_have(memory)) {
         return;
     }
-    bed = start(memory, GUARD, "");
+    bed = start(memory, GUARD, ",unplugged-protection-interval=10");
     mem = &bed->side->mem;
     name = protection();
     g_assert_cmpstr(name, ==, "userfaultfd");
     qtest_writeb(global_qtest, address(mem, PLUGGED * BLOCK), 0xab);
     qtest_writeb(global_qtest, address(mem, (PLUGGED + 1) * BLOCK - 1), 0xab);
+    g_usleep(LONG_ENOUGH_US / 3);
     g_assert_cmpuint(accesses(), ==, 0);
 
     for (unsigned i = 1; i <= 5; i++) {

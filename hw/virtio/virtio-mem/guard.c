@@ -473,8 +473,9 @@ static void guard_prepare_mapping(const VirtIOMEMGuard *guard)
     volatile char *byte = guard->backend->host;
 
     *byte = *byte;
+    /* It may have become a huge page, which a block has room for. */
     virtio_mem_backend_discard(guard->backend, (VirtIOMEMSpan) {
-        .size = guard->backend->page_size,
+        .size = guard->geo->block_size,
     });
 }
 
