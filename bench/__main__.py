@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench import (kicks, linux, machine, memslots, moves, plots, rom, size, stall,
                    table, ways)
+from bench import protection as protected
 from driver import packages, paths, ui
 from vmtest import image
 
@@ -123,9 +124,16 @@ def slots(report: Report) -> None:
                            + memslots.table(costs))
 
 
+def protection(report: Report) -> None:
+    """Costs of the protection of unplugged memory."""
+    costs = protected.measure(report.times(3, 1), report.speed)
+    report.sections.append("## What protection costs\n\nMedians.\n\n"
+                           + protected.table(costs))
+
+
 PARTS = {part.__name__: part for part in (
-    requests, stalls, discards, instructions, sizes, slots, resizes, other_ways,
-    migrations, kvm)}
+    requests, stalls, discards, instructions, sizes, slots, protection, resizes,
+    other_ways, migrations, kvm)}
 
 
 def about(quick: bool) -> str:

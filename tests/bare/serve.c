@@ -12,6 +12,8 @@
  *                       so many blocks (or 1) from one to the next
  *                       -> answers in all, and those that were no ACK; cycles
  *                       from kick to last answer, of all PLUG and all UNPLUG
+ *   stripe TYPE FIRST   64 requests of a block each, for every second block
+ *                       -> how many were no ACK
  *   cycles              -> the counter of cycles
  *   messages            have the device send interrupts from now on; requests
  *                       then wait for one
@@ -173,6 +175,19 @@ static void rounds(char *times)
     say_number(unplug);
 }
 
+static void stripe(char *type)
+{
+    const uint64_t block = config->block_size;
+    const uint64_t unexpected = COUNTERS->unexpected;
+    uint64_t addr = config->addr + number(next_word(type)) * block;
+
+    for (unsigned slot = 0; slot < SLOTS; slot++, addr += 2 * block) {
+        fill(slot, number(type), addr, block);
+    }
+    all_slots(number(type));
+    say_number(COUNTERS->unexpected - unexpected);
+}
+
 static void turn_messages_on(char *unused)
 {
     (void)unused;
@@ -262,6 +277,7 @@ static const struct {
     { "config", show_config },
     { "request", one_request },
     { "rounds", rounds },
+    { "stripe", stripe },
     { "cycles", show_cycles },
     { "messages", turn_messages_on },
     { "interrupts", show_interrupts },

@@ -491,6 +491,34 @@ static void not_guarded(const void *opaque)
     stop(bed);
 }
 
+/* Where the device node is another one, nothing helps. */
+static void not_allowed(void)
+{
+    static const char hide[] = "mount --bind /dev/null /dev/userfaultfd";
+    g_autofree char *line = g_strdup_printf(
+        "exec unshare -m sh -c '%s && exec %s -machine q35 -nodefaults"
+        " -display none -m 256M,maxmem=4G"
+        " -object memory-backend-ram,id=mem0,size=1G,reserve=off"
+        " -device virtio-mem-pci,id=vm0,memdev=mem0" GUARD "' 2>&1",
+        hide, getenv("QTEST_QEMU_BINARY"));
+    g_autofree char *probe = g_strdup_printf("unshare -m sh -c '%s'", hide);
+    const char *const argv[] = { "sh", "-c", line, NULL };
+    g_autofree char *said = NULL;
+    int status;
+
+    if (system(probe)) {
+        g_test_skip("it takes root, and /dev/userfaultfd, to hide that");
+        return;
+    }
+    g_assert_true(g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH,
+                               NULL, NULL, &said, NULL, &status, NULL));
+    g_test_message("%s", said);
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+    g_assert_nonnull(strstr(said, "'unplugged-protection' cannot be userfaultfd:"
+                            " the kernel does not let this process handle"));
+    g_assert_nonnull(strstr(said, "access to /dev/userfaultfd"));
+}
+
 static bool has_userfaultfd(void)
 {
     const int fd = syscall(__NR_userfaultfd, O_CLOEXEC);
@@ -778,6 +806,7 @@ static void add_guard_tests(void)
     qtest_add_func("virtio-mem/protection/guard/destination",
                    guard_at_a_destination);
     qtest_add_func("virtio-mem/protection/guard/checkerboard", checkerboard);
+    qtest_add_func("virtio-mem/protection/guard/not-allowed", not_allowed);
 }
 
 int main(int argc, char **argv)
