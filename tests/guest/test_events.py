@@ -17,7 +17,7 @@ from vmtest.vm import default_binary
 
 LIST = Path(__file__).resolve().parents[1] / "qtest" / "virtio-mem-events.inc"
 NAME = "virtio-mem overlay"
-OURS = {"MEMORY_DEVICE_RESIZE_STATUS"}
+OURS = {"MEMORY_DEVICE_RESIZE_STATUS", "MEMORY_DEVICE_UNPLUGGED_ACCESS"}
 
 
 def ask(binary: str, command: str):
@@ -83,7 +83,7 @@ class Events(unittest.TestCase):
         known = events(str(paths.STOCK))
         self.assertEqual(listed(known), lines(known))
 
-    def test_ours_has_one_more(self):
+    def test_ours_has_two_more(self):
         binary = default_binary()
         version = ask(binary, "query-version")["qemu"]
         if (version["major"], version["minor"]) != (10, 0):

@@ -526,6 +526,8 @@ static void anything_anywhere(const void *options)
     g_rand_free(h.rand);
 }
 
+#define PROTECTED ",unplugged-protection=auto,unplugged-protection-interval=5"
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -537,5 +539,10 @@ int main(int argc, char **argv)
                         ",prealloc=on,ioeventfd=off", anything_anywhere);
     qtest_add_data_func("virtio-mem/hostile/later-by-event", ",prealloc=on",
                         anything_anywhere);
+    /* Rings and buffers may be where each access has to wait. */
+    qtest_add_data_func("virtio-mem/hostile/guarded",
+                        ",ioeventfd=off" PROTECTED, anything_anywhere);
+    qtest_add_data_func("virtio-mem/hostile/guarded-later",
+                        ",prealloc=on" PROTECTED, anything_anywhere);
     return g_test_run();
 }

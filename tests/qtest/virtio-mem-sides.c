@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
 #include "qobject/qjson.h"
+#include "qobject/qlist.h"
 #include "virtio-mem-sides.h"
 
 #define DEVFN QPCI_DEVFN(4, 0)
@@ -88,6 +89,43 @@ void leave(Side *side)
     }
     qtest_shutdown(side->qs);
     g_free(side);
+}
+
+QDict *device_info(void)
+{
+    QDict *rsp = qtest_qmp(global_qtest,
+                           "{ 'execute': 'query-memory-devices' }");
+    QDict *device = qobject_to(QDict,
+                               qlist_peek(qdict_get_qlist(rsp, "return")));
+    QDict *data = qobject_ref(qdict_get_qdict(device, "data"));
+
+    qobject_unref(rsp);
+    return data;
+}
+
+void plug_blocks(QVirtioMEM *mem, uint64_t block, uint16_t count)
+{
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, block, count), ==,
+                     VIRTIO_MEM_RESP_ACK);
+}
+
+void unplug_blocks(QVirtioMEM *mem, uint64_t block, uint16_t count)
+{
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_UNPLUG, block, count), ==,
+                     VIRTIO_MEM_RESP_ACK);
+}
+
+void assert_does_not_start(const char *command, const char *message)
+{
+    const char *const argv[] = { "sh", "-c", command, NULL };
+    g_autofree char *said = NULL;
+    int status;
+
+    g_assert_true(g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH,
+                               NULL, NULL, &said, NULL, &status, NULL));
+    g_test_message("%s", said);
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+    g_assert_nonnull(strstr(said, message));
 }
 
 char *status_of(const char *command)

@@ -72,6 +72,16 @@ void migrate_slowly(const char *path);
 void set_bandwidth(uint64_t bytes);
 void cancel(void);
 
+/* What query-memory-devices says of the first device. */
+QDict *device_info(void);
+
+/* These are done. */
+void plug_blocks(QVirtioMEM *mem, uint64_t block, uint16_t count);
+void unplug_blocks(QVirtioMEM *mem, uint64_t block, uint16_t count);
+
+/* A line for the shell, with its errors among its output, that is refused. */
+void assert_does_not_start(const char *command, const char *message);
+
 /* The status that @command answers with, or NULL. */
 char *status_of(const char *command);
 

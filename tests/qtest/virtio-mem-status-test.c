@@ -6,27 +6,12 @@
 
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
-#include "qobject/qlist.h"
 #include "virtio-mem-sides.h"
 
 #define SECOND (1000 * 1000 * 1000LL)
 #define EVENTS ",resize-events=on"
 
 /* --- what is said --------------------------------------------------------- */
-
-/* The only device, as query-memory-devices has it; for the caller to free. */
-static QDict *device_info(void)
-{
-    QDict *rsp = qtest_qmp(global_qtest,
-                           "{ 'execute': 'query-memory-devices' }");
-    const QListEntry *first = qlist_first(qdict_get_qlist(rsp, "return"));
-    QDict *info = qdict_get_qdict(qobject_to(QDict, qlist_entry_obj(first)),
-                                  "data");
-
-    qobject_ref(info);
-    qobject_unref(rsp);
-    return info;
-}
 
 /* @reason: NULL for none */
 static void assert_status(const char *status, const char *reason)

@@ -202,6 +202,7 @@ static void *guard_thread(void *opaque)
     };
     int timeout = -1;
 
+    pthread_setname_np(pthread_self(), GUARD_THREAD_NAME);
     rcu_register_thread();
     for (;;) {
         poll(fds, ARRAY_SIZE(fds), timeout);
