@@ -30,6 +30,13 @@ def device(mode: str, more: str = "") -> tuple[str, ...]:
                        f"unplugged-protection={mode}{more}")
 
 
+@pytest.fixture(autouse=True)
+def allowed():
+    """Who may not use userfaultfd has no guard."""
+    if not os.access("/dev/userfaultfd", os.R_OK | os.W_OK):
+        pytest.skip("this user may not open /dev/userfaultfd")
+
+
 @pytest.fixture(params=("tcg", "kvm"))
 def kind(request) -> str:
     """An accelerator that runs the ROM."""
