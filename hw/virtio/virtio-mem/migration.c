@@ -428,8 +428,8 @@ static int migration_event(NotifierWithReturn *notifier, MigrationEvent *event,
     VirtIOMEMMigration *migration = container_of(notifier, VirtIOMEMMigration,
                                                  notifier);
 
-    if (event->type == MIG_EVENT_PRECOPY_SETUP) {
-        virtio_mem_change_drain(migration->device.engine);
+    if (event->type == MIG_EVENT_PRECOPY_SETUP &&
+        virtio_mem_change_drain(migration->device.engine)) {
         virtio_mem_guard_stand_aside(migration->device.guard);
     }
     return 0;
