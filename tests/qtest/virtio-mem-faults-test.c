@@ -260,6 +260,36 @@ static void a_shortage_is_told_once(const void *data)
     unlink(said);
 }
 
+/* What is unplugged is guarded also after an unplug of all that failed. */
+static void guarded_again(const void *data)
+{
+    Host *host = host_new();
+    Side *side = boot_driver(NEW, " -object memory-backend-memfd,id=mem0,"
+                             "size=32M", ",unplugged-protection=auto", "");
+    QVirtioMEM *mem = &side->mem;
+    QDict *before, *after;
+
+    host_started(host);
+    resize(SIZE);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 0, 8), ==,
+                     VIRTIO_MEM_RESP_ACK);
+    refused(host, mem, FAULT_FALLOCATE, VIRTIO_MEM_REQ_UNPLUG_ALL);
+    qtest_writeb(global_qtest, block_addr(mem, 3), 1);
+    before = device_info();
+    qtest_writeb(global_qtest, block_addr(mem, 12), 1);
+    g_usleep(20000);
+    after = device_info();
+    g_assert_cmpuint(qdict_get_int(before, "unplugged-accesses"), ==, 0);
+    if (g_str_equal(qdict_get_str(after, "unplugged-protection"),
+                    "userfaultfd")) {
+        g_assert_cmpuint(qdict_get_int(after, "unplugged-accesses"), >, 0);
+    }
+    qobject_unref(before);
+    qobject_unref(after);
+    leave(side);
+    host_free(host);
+}
+
 /* --- a system reset ------------------------------------------------------- */
 
 /* It unplugs all or nothing, and the next driver can do what it could not. */
@@ -337,5 +367,6 @@ int main(int argc, char **argv)
     }
     qtest_add_data_func("virtio-mem/faults/a-shortage-is-told-once", NULL,
                         a_shortage_is_told_once);
+    qtest_add_data_func("virtio-mem/faults/guarded-again", NULL, guarded_again);
     return g_test_run();
 }

@@ -289,19 +289,17 @@ static void guard_tell_shortage(VirtIOMEMGuard *guard, int ret)
     }
 }
 
-/* All that is unplugged and not about to be plugged. */
-static void guard_return(VirtIOMEMGuard *guard)
+/* All in @range that is unplugged and not about to be plugged. */
+static void guard_put_on_vacant(VirtIOMEMGuard *guard, VirtIOMEMRange range)
 {
-    const VirtIOMEMRange all = virtio_mem_range_all(guard->geo);
-    VirtIOMEMRange run = { .first = 0 };
+    VirtIOMEMRange run = { .first = range.first };
     int ret = 0;
 
     WITH_QEMU_LOCK_GUARD(&guard->lock) {
-        while (!ret && virtio_mem_blocks_next_vacant(guard->blocks, all,
+        while (!ret && virtio_mem_blocks_next_vacant(guard->blocks, range,
                                                      &run)) {
             ret = guard_put_on(guard, run);
         }
-        guard->aside = false;
     }
     guard_tell_shortage(guard, ret);
 }
@@ -316,7 +314,8 @@ static void guard_look(void *opaque)
         timer_mod(guard->timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
                                 GUARD_RETURN_MS);
     } else {
-        guard_return(guard);
+        guard->aside = false;
+        guard_put_on_vacant(guard, virtio_mem_range_all(guard->geo));
     }
 }
 
@@ -395,12 +394,16 @@ static int guard_on_again(void *self, const VirtIOMEMChange *change)
     return 0;
 }
 
-/* One may have begun while the guard stood aside, and not have ended then. */
+/*
+ * All that an unplug has left unplugged is guarded: one may have begun while the
+ * guard stood aside, and one that failed took the guard off its whole range.
+ */
 static void guard_ended(void *self, const VirtIOMEMChange *change)
 {
-    if (!change->ret && change->range.count &&
-        !virtio_mem_change_is_plug(change)) {
-        guard_on(self, change);
+    VirtIOMEMGuard *guard = guard_of(self);
+
+    if (guard && change->range.count && !virtio_mem_change_is_plug(change)) {
+        guard_put_on_vacant(guard, change->range);
     }
 }
 
