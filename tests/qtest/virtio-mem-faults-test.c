@@ -199,24 +199,6 @@ static void run_pairs(const void *data)
 
 /* --- what is told --------------------------------------------------------- */
 
-/* QEMU that is started between these two prints to the file. */
-static int print_to(const char *file)
-{
-    const int before = dup(STDERR_FILENO);
-    const int fd = open(file, O_WRONLY | O_APPEND);
-
-    g_assert_cmpint(before, >=, 0);
-    g_assert_cmpint(dup2(fd, STDERR_FILENO), ==, STDERR_FILENO);
-    close(fd);
-    return before;
-}
-
-static void print_as(int before)
-{
-    g_assert_cmpint(dup2(before, STDERR_FILENO), ==, STDERR_FILENO);
-    close(before);
-}
-
 static void refused(Host *host, QVirtioMEM *mem, FaultCall call, uint16_t type)
 {
     refuse(host, call, ENOMEM, 0);

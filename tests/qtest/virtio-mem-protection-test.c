@@ -486,11 +486,14 @@ static unsigned mappings(void)
 /* More runs than there are mappings for: some blocks are not guarded. */
 static void checkerboard(const void *unused)
 {
+    g_autofree char *said = temporary_file();
+    const int before_it = print_to(said);
     Side *side = boot_driver(NEW, " -object memory-backend-ram,id=mem0,size=32G,"
                              "reserve=off", ",requested-size=32G" GUARD, "");
     QVirtioMEM *mem = &side->mem;
     const unsigned before = mappings();
 
+    print_as(before_it);
     for (uint64_t block = 0; block < 32 * GiB / BLOCK; block += 2) {
         plug_blocks(mem, block, 1);
     }
@@ -501,12 +504,15 @@ static void checkerboard(const void *unused)
     }
     g_usleep(5000);
     g_assert_cmpuint(accesses(), ==, 0);
+    g_assert_cmpuint(count_in(said, "some unplugged memory is not guarded"), ==,
+                     1);
     g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0), ==,
                      VIRTIO_MEM_RESP_ACK);
     g_assert_cmpuint(mappings(), <=, before + 4);
     qtest_writeb(global_qtest, address(mem, 31 * GiB), 1);
     wait_for_more(0);
     leave(side);
+    unlink(said);
 }
 
 /* What cannot be guarded is refused; auto takes what works. */

@@ -115,6 +115,23 @@ void unplug_blocks(QVirtioMEM *mem, uint64_t block, uint16_t count)
                      VIRTIO_MEM_RESP_ACK);
 }
 
+int print_to(const char *file)
+{
+    const int before = dup(STDERR_FILENO);
+    const int fd = open(file, O_WRONLY | O_APPEND);
+
+    g_assert_cmpint(before, >=, 0);
+    g_assert_cmpint(dup2(fd, STDERR_FILENO), ==, STDERR_FILENO);
+    close(fd);
+    return before;
+}
+
+void print_as(int before)
+{
+    g_assert_cmpint(dup2(before, STDERR_FILENO), ==, STDERR_FILENO);
+    close(before);
+}
+
 void assert_does_not_start(const char *command, const char *message)
 {
     const char *const argv[] = { "sh", "-c", command, NULL };

@@ -79,6 +79,10 @@ QDict *device_info(void);
 void plug_blocks(QVirtioMEM *mem, uint64_t block, uint16_t count);
 void unplug_blocks(QVirtioMEM *mem, uint64_t block, uint16_t count);
 
+/* QEMU that is started between these two prints its warnings to the file. */
+int print_to(const char *file);
+void print_as(int before);
+
 /* A line for the shell, with its errors among its output, that is refused. */
 void assert_does_not_start(const char *command, const char *message);
 

@@ -24,7 +24,8 @@ static uint64_t count_runs(const VirtIOMEMGuarded *guarded)
 static void check(const VirtIOMEMGuarded *guarded)
 {
     g_assert_cmpuint(guarded->runs, ==, count_runs(guarded));
-    g_assert_cmpuint(guarded->runs, <=, guarded->budget);
+    g_assert_cmpuint(guarded->runs, <=, guarded->budget->runs);
+    g_assert_cmpuint(guarded->budget->runs, <=, guarded->budget->most);
 }
 
 /* As the device does it. Returns whether all of it could be guarded. */
@@ -42,9 +43,10 @@ static bool add(VirtIOMEMGuarded *guarded, VirtIOMEMRange range)
 
 static void test_neighbours(void)
 {
+    VirtIOMEMGuardBudget budget = { .most = 2 };
     VirtIOMEMGuarded guarded;
 
-    virtio_mem_guarded_init(&guarded, BLOCKS, 2);
+    virtio_mem_guarded_init(&guarded, BLOCKS, &budget);
     g_assert_true(virtio_mem_guarded_add(&guarded, (VirtIOMEMRange) { 10, 5 }));
     g_assert_true(virtio_mem_guarded_add(&guarded, (VirtIOMEMRange) { 0, 2 }));
     g_assert_cmpuint(guarded.runs, ==, 2);
@@ -81,10 +83,11 @@ static const Cut cuts[] = {
 static void test_cut(gconstpointer opaque)
 {
     const Cut *cut = opaque;
+    VirtIOMEMGuardBudget budget = { .most = cut->budget };
     VirtIOMEMGuarded guarded;
     VirtIOMEMRange left;
 
-    virtio_mem_guarded_init(&guarded, BLOCKS, cut->budget);
+    virtio_mem_guarded_init(&guarded, BLOCKS, &budget);
     g_assert_true(add(&guarded, (VirtIOMEMRange) { 0, BLOCKS }));
     left = virtio_mem_guarded_remove(&guarded, cut->range);
     g_assert_cmpuint(left.first, ==, cut->left.first);
@@ -97,11 +100,11 @@ static void test_cut(gconstpointer opaque)
 /* What is plugged is never guarded; what is left out is what has to be. */
 static void test_random(gconstpointer opaque)
 {
-    const uint64_t budget = *(const uint64_t *)opaque;
+    VirtIOMEMGuardBudget budget = { .most = *(const uint64_t *)opaque };
     VirtIOMEMGuarded guarded;
     VirtIOMEMBlocks plugged;
 
-    virtio_mem_guarded_init(&guarded, BLOCKS, budget);
+    virtio_mem_guarded_init(&guarded, BLOCKS, &budget);
     virtio_mem_blocks_init(&plugged, BLOCKS);
     for (int i = 0; i < 20000; i++) {
         const uint64_t first = g_test_rand_int_range(0, BLOCKS);
@@ -123,7 +126,7 @@ static void test_random(gconstpointer opaque)
         } else {
             virtio_mem_blocks_set(&plugged, range, false);
             g_assert_true(add(&guarded, range) ||
-                          guarded.runs == guarded.budget);
+                          budget.runs == budget.most);
         }
         check(&guarded);
         for (uint64_t block = 0; block < BLOCKS; block++) {
@@ -133,13 +136,39 @@ static void test_random(gconstpointer opaque)
                            virtio_mem_blocks_state(&plugged, one) ==
                            VIRTIO_MEM_BLOCKS_PLUGGED);
         }
-        if (budget >= BLOCKS) {
-            g_assert_cmpuint(guarded.blocks.plugged + plugged.plugged, <=,
+        /* With enough for each, nothing is left out that was unplugged. */
+        if (budget.most >= BLOCKS && i > 1000) {
+            g_assert_cmpuint(guarded.blocks.plugged + plugged.plugged, ==,
                              BLOCKS);
         }
     }
     virtio_mem_blocks_cleanup(&plugged);
     virtio_mem_guarded_cleanup(&guarded);
+}
+
+/* What one device has the other cannot have, until the first is gone. */
+static void test_shared(void)
+{
+    VirtIOMEMGuardBudget budget = { .most = 3 };
+    VirtIOMEMGuarded one, other;
+
+    virtio_mem_guarded_init(&one, BLOCKS, &budget);
+    virtio_mem_guarded_init(&other, BLOCKS, &budget);
+    g_assert_true(add(&one, (VirtIOMEMRange) { 0, BLOCKS }));
+    virtio_mem_guarded_remove(&one, (VirtIOMEMRange) { 50, 1 });
+    g_assert_true(add(&other, (VirtIOMEMRange) { 0, 9 }));
+    g_assert_false(add(&other, (VirtIOMEMRange) { 100, 1 }));
+    check(&one);
+    check(&other);
+    /* None is left for a cut: all on the shorter side goes. */
+    virtio_mem_guarded_remove(&other, (VirtIOMEMRange) { 2, 1 });
+    g_assert_cmpuint(other.runs, ==, 1);
+    g_assert_false(virtio_mem_guarded_has(&other, 0));
+    virtio_mem_guarded_cleanup(&one);
+    g_assert_cmpuint(budget.runs, ==, 1);
+    g_assert_true(add(&other, (VirtIOMEMRange) { 100, 1 }));
+    virtio_mem_guarded_cleanup(&other);
+    g_assert_cmpuint(budget.runs, ==, 0);
 }
 
 int main(int argc, char **argv)
@@ -148,6 +177,7 @@ int main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/virtio-mem/guarded/neighbours", test_neighbours);
+    g_test_add_func("/virtio-mem/guarded/shared", test_shared);
     ADD_CASES("/virtio-mem/guarded/cut", cuts, test_cut);
     for (size_t i = 0; i < G_N_ELEMENTS(budgets); i++) {
         g_autofree char *name = g_strdup_printf("budget-%" PRIu64, budgets[i]);

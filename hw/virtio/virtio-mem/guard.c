@@ -26,6 +26,9 @@
 #define GUARD_MAPPINGS 65530        /* what Linux has as default */
 #define GUARD_THREAD_NAME "virtio-mem-grd"
 
+/* Of all devices of the process; with the BQL. */
+static VirtIOMEMGuardBudget guard_budget;
+
 /* A page of zeroes that somebody got who had to get something. */
 typedef struct GuardLent {
     uint64_t offset;
@@ -263,12 +266,15 @@ static int guard_put_on(VirtIOMEMGuard *guard, VirtIOMEMRange range)
     return ret;
 }
 
-/* With the lock. */
-static int guard_take_off(VirtIOMEMGuard *guard, VirtIOMEMRange range)
+/* With the lock. Sets @more to whether unplugged blocks beside @range are off. */
+static int guard_take_off(VirtIOMEMGuard *guard, VirtIOMEMRange range,
+                          bool *more)
 {
     const VirtIOMEMRange off = virtio_mem_guarded_remove(&guard->guarded,
                                                          range);
     int ret;
+
+    *more = off.count > range.count;
 
     /* First: nobody shall find there what was written. */
     guard_take_back_all(guard);
@@ -279,12 +285,12 @@ static int guard_take_off(VirtIOMEMGuard *guard, VirtIOMEMRange range)
     return ret;
 }
 
-static void guard_tell_shortage(VirtIOMEMGuard *guard, int ret)
+static void guard_tell_shortage(VirtIOMEMGuard *guard, bool is_short)
 {
-    if (ret && !guard->shortage_told) {
+    if (is_short && !guard->shortage_told) {
         warn_report("virtio-mem: some unplugged memory is not guarded, because"
-                    " there are too many mappings: %s; raise vm.max_map_count"
-                    " (/proc/sys/vm/max_map_count)", strerror(-ret));
+                    " there are too many mappings; raise vm.max_map_count"
+                    " (/proc/sys/vm/max_map_count)");
         guard->shortage_told = true;
     }
 }
@@ -321,11 +327,13 @@ static void guard_look(void *opaque)
 
 void virtio_mem_guard_stand_aside(VirtIOMEMGuard *guard)
 {
+    bool more;
+
     if (!guard) {
         return;
     }
     WITH_QEMU_LOCK_GUARD(&guard->lock) {
-        guard_take_off(guard, virtio_mem_range_all(guard->geo));
+        guard_take_off(guard, virtio_mem_range_all(guard->geo), &more);
         guard->aside = true;
     }
     timer_mod(guard->timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
@@ -359,12 +367,16 @@ static VirtIOMEMGuard *guard_of(void *self)
 static int guard_off(void *self, const VirtIOMEMChange *change)
 {
     VirtIOMEMGuard *guard = guard_of(self);
+    bool more = false;
+    int ret = 0;
 
-    if (!guard) {
-        return 0;
+    if (guard) {
+        WITH_QEMU_LOCK_GUARD(&guard->lock) {
+            ret = guard_take_off(guard, change->range, &more);
+        }
+        guard_tell_shortage(guard, more);
     }
-    QEMU_LOCK_GUARD(&guard->lock);
-    return guard_take_off(guard, change->range);
+    return ret;
 }
 
 /* What cannot be guarded is unplugged all the same. */
@@ -425,7 +437,7 @@ const VirtIOMEMPart virtio_mem_guard_part = {
 
 /* --- life ----------------------------------------------------------------- */
 
-static uint64_t guard_budget(void)
+static void guard_look_at_limit(void)
 {
     g_autofree char *text = NULL;
     uint64_t most = GUARD_MAPPINGS;
@@ -433,7 +445,7 @@ static uint64_t guard_budget(void)
     if (g_file_get_contents("/proc/sys/vm/max_map_count", &text, NULL, NULL)) {
         most = g_ascii_strtoull(text, NULL, 10);
     }
-    return most / GUARD_SHARE / 2;
+    guard_budget.most = most / GUARD_SHARE / 2;
 }
 
 static bool guard_open(VirtIOMEMGuard *guard, Error **errp)
@@ -505,7 +517,8 @@ VirtIOMEMGuard *virtio_mem_guard_new(const VirtIOMEMGeometry *geo,
     }
     event_notifier_init(&guard->quit, false);
     qemu_mutex_init(&guard->lock);
-    virtio_mem_guarded_init(&guard->guarded, blocks->count, guard_budget());
+    guard_look_at_limit();
+    virtio_mem_guarded_init(&guard->guarded, blocks->count, &guard_budget);
     guard->bh = qemu_bh_new(guard_tell, guard);
     guard->timer = timer_new_ms(QEMU_CLOCK_REALTIME, guard_look, guard);
     guard->aside = true;

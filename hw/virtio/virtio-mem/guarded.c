@@ -8,14 +8,21 @@
 #include "guarded.h"
 
 void virtio_mem_guarded_init(VirtIOMEMGuarded *guarded, uint64_t count,
-                             uint64_t budget)
+                             VirtIOMEMGuardBudget *budget)
 {
-    *guarded = (VirtIOMEMGuarded) { .budget = MAX(budget, 1) };
+    *guarded = (VirtIOMEMGuarded) { .budget = budget };
     virtio_mem_blocks_init(&guarded->blocks, count);
+}
+
+static void guarded_set_runs(VirtIOMEMGuarded *guarded, uint64_t runs)
+{
+    guarded->budget->runs += runs - guarded->runs;
+    guarded->runs = runs;
 }
 
 void virtio_mem_guarded_cleanup(VirtIOMEMGuarded *guarded)
 {
+    guarded_set_runs(guarded, 0);
     virtio_mem_blocks_cleanup(&guarded->blocks);
 }
 
@@ -42,10 +49,11 @@ bool virtio_mem_guarded_add(VirtIOMEMGuarded *guarded, VirtIOMEMRange range)
     const bool right = virtio_mem_guarded_has(guarded,
                                               range.first + range.count);
 
-    if (!left && !right && guarded->runs == guarded->budget) {
+    if (!left && !right &&
+        guarded->budget->runs >= guarded->budget->most) {
         return false;
     }
-    guarded->runs = guarded->runs + 1 - left - right;
+    guarded_set_runs(guarded, guarded->runs + 1 - left - right);
     virtio_mem_blocks_set(&guarded->blocks, range, true);
     return true;
 }
@@ -74,7 +82,8 @@ VirtIOMEMRange virtio_mem_guarded_remove(VirtIOMEMGuarded *guarded,
     VIRTIO_MEM_FOREACH_RUN(run, &guarded->blocks, range, true) {
         runs--;
     }
-    if (runs > guarded->budget) {
+    if (runs > guarded->runs &&
+        guarded->budget->runs >= guarded->budget->most) {
         /* One run is cut in two: all of it was guarded. */
         const VirtIOMEMRange run = guarded_run_with(guarded, range.first);
         const uint64_t end = run.first + run.count;
@@ -87,7 +96,7 @@ VirtIOMEMRange virtio_mem_guarded_remove(VirtIOMEMGuarded *guarded,
         }
         runs--;
     }
-    guarded->runs = runs;
+    guarded_set_runs(guarded, runs);
     virtio_mem_blocks_set(&guarded->blocks, range, false);
     return range;
 }

@@ -2,9 +2,9 @@
  * virtio-mem: which blocks are guarded
  *
  * The guard costs the kernel a mapping at each end of a run of blocks, and a
- * process may have only so many. So there is a budget of runs: where another
- * one would be too many, blocks stay unguarded that could be guarded. Plugged
- * blocks never are. This module is pure.
+ * process may have only so many. So all devices share a budget of runs: where
+ * another one would be too many, blocks stay unguarded that could be guarded.
+ * Plugged blocks never are guarded. This module is pure.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,14 +14,20 @@
 
 #include "blocks.h"
 
+typedef struct VirtIOMEMGuardBudget {
+    uint64_t runs;              /* of all devices */
+    uint64_t most;
+} VirtIOMEMGuardBudget;
+
 typedef struct VirtIOMEMGuarded {
     VirtIOMEMBlocks blocks;     /* "plugged" is guarded */
     uint64_t runs;              /* of them */
-    uint64_t budget;            /* most runs, >= 1 */
+    VirtIOMEMGuardBudget *budget;
 } VirtIOMEMGuarded;
 
+/* @budget: outlives it; all who share it are used by one thread at a time */
 void virtio_mem_guarded_init(VirtIOMEMGuarded *guarded, uint64_t count,
-                             uint64_t budget);
+                             VirtIOMEMGuardBudget *budget);
 void virtio_mem_guarded_cleanup(VirtIOMEMGuarded *guarded);
 
 /*

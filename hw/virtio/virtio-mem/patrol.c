@@ -26,9 +26,20 @@ static bool patrol_stands_aside(const VirtIOMEMPatrol *patrol)
            replay_mode != REPLAY_MODE_NONE;
 }
 
-static void patrol_found(VirtIOMEMPatrol *patrol, VirtIOMEMSpan found)
+/* Only whole pages of the backend can be discarded, and each counts once. */
+static VirtIOMEMSpan patrol_whole_pages(const VirtIOMEMPatrol *patrol,
+                                        VirtIOMEMSpan found)
 {
     const uint64_t page_size = patrol->backend->page_size;
+    const uint64_t end = QEMU_ALIGN_UP(found.offset + found.size, page_size);
+
+    found.offset = QEMU_ALIGN_DOWN(found.offset, page_size);
+    found.size = end - found.offset;
+    return found;
+}
+
+static void patrol_found(VirtIOMEMPatrol *patrol, VirtIOMEMSpan found)
+{
     const int ret = virtio_mem_backend_discard(patrol->backend, found);
 
     if (ret && !patrol->failure_told) {
@@ -37,7 +48,7 @@ static void patrol_found(VirtIOMEMPatrol *patrol, VirtIOMEMSpan found)
     }
     patrol->failure_told = ret;
     virtio_mem_violations_found(patrol->violations, found.offset,
-                                DIV_ROUND_UP(found.size, page_size));
+                                found.size / patrol->backend->page_size);
 }
 
 /* Returns false when the time is over. */
@@ -52,6 +63,7 @@ static bool patrol_look_into(VirtIOMEMPatrol *patrol, VirtIOMEMSpan span,
 
         span.size = MIN(end - span.offset, reach);
         if (virtio_mem_residency_find(&patrol->residency, span, &found)) {
+            found = patrol_whole_pages(patrol, found);
             patrol_found(patrol, found);
             span.size = found.offset + found.size - span.offset;
         }
