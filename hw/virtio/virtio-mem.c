@@ -11,6 +11,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "hw/boards.h"
 #include "hw/virtio/virtio-mem.h"
 #include "standard-headers/linux/virtio_ids.h"
@@ -204,23 +205,40 @@ static void virtio_mem_give_memory_up(VirtIOMEM *vmem, VirtIOMEMLive *live)
     virtio_mem_memory_cleanup(&live->memory);
 }
 
+static VirtioMEMProtection virtio_mem_protection_of(const VirtIOMEMGuard *guard)
+{
+    return !guard ? VIRTIO_MEM_PROTECTION_DISCARD :
+           virtio_mem_guard_is_user_mode(guard) ?
+           VIRTIO_MEM_PROTECTION_USERFAULTFD_USER_MODE :
+           VIRTIO_MEM_PROTECTION_USERFAULTFD;
+}
+
 /* The strongest that works; live->protection tells which. */
 static bool virtio_mem_protect(VirtIOMEM *vmem, VirtIOMEMLive *live,
                                Error **errp)
 {
-    const bool is_auto = vmem->protection == VIRTIO_MEM_PROTECTION_AUTO;
+    const VirtioMEMProtection wanted = vmem->protection;
+    const bool is_auto = wanted == VIRTIO_MEM_PROTECTION_AUTO;
+    const bool user_mode =
+        wanted == VIRTIO_MEM_PROTECTION_USERFAULTFD_USER_MODE;
 
-    live->protection = vmem->protection;
-    if (is_auto || vmem->protection == VIRTIO_MEM_PROTECTION_USERFAULTFD) {
+    live->protection = wanted;
+    if (is_auto || user_mode || wanted == VIRTIO_MEM_PROTECTION_USERFAULTFD) {
         live->guard = virtio_mem_guard_new(&live->state.geo,
                                            &live->state.blocks, &live->backend,
-                                           &live->violations,
+                                           &live->violations, user_mode,
                                            is_auto ? NULL : errp);
         if (!live->guard && !is_auto) {
             return false;
         }
-        live->protection = live->guard ? VIRTIO_MEM_PROTECTION_USERFAULTFD
-                                       : VIRTIO_MEM_PROTECTION_DISCARD;
+        live->protection = virtio_mem_protection_of(live->guard);
+    }
+    if (wanted == VIRTIO_MEM_PROTECTION_USERFAULTFD &&
+        wanted != live->protection) {
+        warn_report("'unplugged-protection' is userfaultfd-user-mode: the kernel"
+                    " does not let this process handle faults of KVM and of"
+                    " vhost; that needs access to /dev/userfaultfd, or"
+                    " vm.unprivileged_userfaultfd=1, or CAP_SYS_PTRACE");
     }
     /* It finds also what other processes and a time without guard have left. */
     return live->protection == VIRTIO_MEM_PROTECTION_NONE ||

@@ -7,7 +7,10 @@ slow a flood down, and because there are KVMs that run no kernel; building it
 takes a second and only the compiler.
 """
 
+import contextlib
+import fcntl
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from driver import paths, ui
@@ -39,16 +42,37 @@ def build_rom() -> Path:
                   ("-m", "elf_i386", "-T", HERE / "rom.ld"))
 
 
+def build_library(source: Path) -> Path:
+    """Have a library for LD_PRELOAD."""
+    library = paths.BUILD / "kvm" / f"{source.stem}.so"
+    log = paths.LOGS / f"{library.stem}-build.log"
+    with _alone(library):
+        ui.run(["gcc", "-Wall", "-Werror", "-shared", "-fPIC", source, "-o",
+                library], log=log, what=f"building {ui.shown(source)}")
+    return library
+
+
+@contextlib.contextmanager
+def _alone(made: Path) -> Iterator[None]:
+    """Tests start side by side."""
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with open(made.with_suffix(".lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _build(parts: tuple[Path, ...], image: Path, flags: tuple,
            link: tuple) -> Path:
     log = paths.LOGS / f"{image.stem}-build.log"
-    log.unlink(missing_ok=True)
-    image.parent.mkdir(parents=True, exist_ok=True)
-    objects = []
-    for part in parts:
-        objects.append(image.with_name(f"{image.stem}-{part.stem}.o"))
-        ui.run(["gcc", *FLAGS, *flags, "-I", HERE, "-c", part,
-                "-o", objects[-1]], log=log, what=f"building {ui.shown(part)}")
-    ui.run(["ld", *link, "--oformat", "binary", "-o", image, *objects],
-           log=log, what=f"linking {ui.shown(image)}")
-    return image
+    with _alone(image):
+        log.unlink(missing_ok=True)
+        objects = []
+        for part in parts:
+            objects.append(image.with_name(f"{image.stem}-{part.stem}.o"))
+            ui.run(["gcc", *FLAGS, *flags, "-I", HERE, "-c", part,
+                    "-o", objects[-1]], log=log,
+                   what=f"building {ui.shown(part)}")
+        new = image.with_suffix(".new")         # who runs the old one keeps it
+        ui.run(["ld", *link, "--oformat", "binary", "-o", new, *objects],
+               log=log, what=f"linking {ui.shown(image)}")
+        return new.replace(image)

@@ -44,9 +44,10 @@ class Rom(VM):
 
     def __init__(self, kind: str, name: str, *args: str,
                  machine: str = "q35", device: tuple[str, ...] = DEVICE,
-                 binary: str | None = None, accel: str = ""):
+                 binary: str | None = None, accel: str = "",
+                 wrapper: tuple[str, ...] = ()):
         super().__init__(f"{name}.{kind}", *device, *args, machine=machine,
-                         binary=binary)
+                         binary=binary, wrapper=wrapper)
         self.kind = kind
         self.accel = accel
         self.trace = Path(self.console_log).with_suffix(".trace")

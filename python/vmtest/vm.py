@@ -49,11 +49,12 @@ class VM(QEMUMachine):
     """One QEMU with the guest; `args` are added to its command line."""
 
     def __init__(self, name: str, *args: str, binary: str | None = None,
-                 machine: str = "q35", append: str = ""):
+                 machine: str = "q35", append: str = "",
+                 wrapper: tuple[str, ...] = ()):
         LOGS.mkdir(parents=True, exist_ok=True)
         super().__init__(
             binary or default_binary(),
-            wrapper=("setpriv", "--pdeathsig", "KILL"),
+            wrapper=("setpriv", "--pdeathsig", "KILL", *wrapper),
             name=f"{name}.qemu", log_dir=str(LOGS))
         self.console_log = LOGS / f"{name}.console.log"
         self.machine = machine

@@ -9,31 +9,31 @@
 #include "qemu/error-report.h"
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
-#include "qemu/userfaultfd.h"
 #include "exec/ramblock.h"
+#include "system/guarded-memory.h"
 #include "system/runstate.h"
 #include <poll.h>
-#include <sys/ioctl.h>
+#include "fence.h"
 #include "guard.h"
+#include "lent.h"
 #include "retry.h"
 #include "worker.h"
 
-#define GUARD_LENT_NS SCALE_MS
 #define GUARD_AT_ONCE 64            /* accesses that are read */
 #define GUARD_RETURN_MS 100
+#define GUARD_OPEN_MS 1             /* for a CPU of KVM to make its access */
+#define GUARD_CLOSE_RUNS 32         /* at a time: the main loop has other work */
 /* Of the mappings of a process, and each run takes two. */
 #define GUARD_SHARE 8
 #define GUARD_MAPPINGS 65530        /* what Linux has as default */
 #define GUARD_THREAD_NAME "virtio-mem-grd"
 
 /* Of all devices of the process; with the BQL. */
-static VirtIOMEMGuardBudget guard_budget;
-
-/* A page of zeroes that somebody got who had to get something. */
-typedef struct GuardLent {
-    uint64_t offset;
-    int64_t since;
-} GuardLent;
+static struct {
+    VirtIOMEMGuardBudget budget;
+    QLIST_HEAD(, VirtIOMEMGuard) guards;
+    uint64_t changes;               /* memory that has come within reach */
+} guard_all;
 
 struct VirtIOMEMGuard {
     const VirtIOMEMGeometry *geo;
@@ -41,144 +41,33 @@ struct VirtIOMEMGuard {
     const VirtIOMEMBackend *backend;
     VirtIOMEMViolations *violations;
 
-    int uffd;
-    void *zeroes;                   /* a page, where the kernel has none */
+    VirtIOMEMUserfault userfault;
     EventNotifier quit;
     QemuThread thread;
     QEMUBH *bh;                     /* tells of what was found */
     QEMUTimer *timer;               /* comes back after a migration */
+    QEMUTimer *closing;             /* NULL: the kernel's accesses wait, too */
+    NotifierList closed;
     bool aside;
     bool shortage_told;
+    QLIST_ENTRY(VirtIOMEMGuard) next;
 
     QemuMutex lock;                 /* for all below */
-    VirtIOMEMGuarded guarded;
-    GuardLent lent[VIRTIO_MEM_GUARD_LENT];  /* a ring */
-    unsigned oldest, nb_lent;
+    VirtIOMEMFence fence;
+    VirtIOMEMLent lent;
     uint64_t found, first;          /* and not told yet; where */
 };
 
-/* --- the kernel ----------------------------------------------------------- */
-
-static void *guard_host(const VirtIOMEMGuard *guard, VirtIOMEMSpan span)
-{
-    return guard->backend->host + span.offset;
-}
-
-static int guard_register(VirtIOMEMGuard *guard, VirtIOMEMSpan span)
-{
-    uint64_t ioctls;
-
-    return uffd_register_memory(guard->uffd, guard_host(guard, span), span.size,
-                                UFFDIO_REGISTER_MODE_MISSING, &ioctls) ?
-           -errno : 0;
-}
-
-/* Whoever waits there tries again. */
-static int guard_unregister(VirtIOMEMGuard *guard, VirtIOMEMSpan span)
-{
-    return uffd_unregister_memory(guard->uffd, guard_host(guard, span),
-                                  span.size) ? -errno : 0;
-}
-
-/*
- * Have a page of zeroes there, and whoever waits go on. QEMU's own functions
- * complain when another access was quicker.
- */
-static int guard_fill(const VirtIOMEMGuard *guard, void *host)
-{
-    const uint64_t size = guard->backend->page_size;
-    struct uffdio_copy copy = {
-        .dst = (uintptr_t)host,
-        .src = (uintptr_t)guard->zeroes,
-        .len = size,
-    };
-    struct uffdio_zeropage zero = {
-        .range = { .start = (uintptr_t)host, .len = size },
-    };
-
-    return guard->zeroes ? ioctl(guard->uffd, UFFDIO_COPY, &copy)
-                         : ioctl(guard->uffd, UFFDIO_ZEROPAGE, &zero);
-}
-
-/* Returns whether there is a page now that was not there before. */
-static bool guard_fill_or_wake(const VirtIOMEMGuard *guard, void *host)
-{
-    if (guard_fill(guard, host)) {
-        /* It is there, or not guarded, or has to wait for memory. */
-        uffd_wakeup(guard->uffd, host, guard->backend->page_size);
-        return false;
-    }
-    return true;
-}
-
-/* --- pages that are lent -------------------------------------------------- */
-
-static void guard_take_back_oldest(VirtIOMEMGuard *guard)
-{
-    const VirtIOMEMSpan page = {
-        .offset = guard->lent[guard->oldest].offset,
-        .size = guard->backend->page_size,
-    };
-
-    guard->oldest = (guard->oldest + 1) % VIRTIO_MEM_GUARD_LENT;
-    guard->nb_lent--;
-    virtio_mem_backend_discard(guard->backend, page);
-}
-
-static void guard_take_back_all(VirtIOMEMGuard *guard)
-{
-    while (guard->nb_lent) {
-        guard_take_back_oldest(guard);
-    }
-}
-
-/* Returns how long it is until the next, in ms; -1: there is none. */
-static int guard_take_back_old(VirtIOMEMGuard *guard)
-{
-    const int64_t now = get_clock();
-
-    while (guard->nb_lent) {
-        const int64_t left = guard->lent[guard->oldest].since + GUARD_LENT_NS -
-                             now;
-
-        if (left > 0) {
-            return DIV_ROUND_UP(left, SCALE_MS);
-        }
-        guard_take_back_oldest(guard);
-    }
-    return -1;
-}
-
-static void guard_lend(VirtIOMEMGuard *guard, uint64_t offset)
-{
-    void *host = guard->backend->host + offset;
-
-    if (guard->nb_lent == VIRTIO_MEM_GUARD_LENT) {
-        guard_take_back_oldest(guard);
-    }
-    if (!guard_fill_or_wake(guard, host)) {
-        return;
-    }
-    guard->lent[(guard->oldest + guard->nb_lent++) % VIRTIO_MEM_GUARD_LENT] =
-        (GuardLent) { .offset = offset, .since = get_clock() };
-}
-
 /* --- the thread ----------------------------------------------------------- */
 
-static void guard_handle(VirtIOMEMGuard *guard, uint64_t address)
+static void guard_handle(VirtIOMEMGuard *guard, uint64_t offset)
 {
-    const uint64_t page_size = guard->backend->page_size;
-    const uint64_t offset = QEMU_ALIGN_DOWN(
-        address - (uintptr_t)guard->backend->host, page_size);
-
-    if (!virtio_mem_guarded_has(&guard->guarded,
-                                offset / guard->geo->block_size)) {
+    if (!virtio_mem_fence_has(&guard->fence, offset / guard->geo->block_size)) {
         /* It has been plugged since: no fault, whatever the kernel thinks. */
-        guard_fill_or_wake(guard, guard->backend->host + offset);
+        virtio_mem_userfault_fill(&guard->userfault, offset);
         return;
     }
-    guard_lend(guard, offset);
-    if (!guard->found++) {
+    if (virtio_mem_lent_lend(&guard->lent, offset) && !guard->found++) {
         guard->first = offset;
         qemu_bh_schedule(guard->bh);
     }
@@ -186,13 +75,12 @@ static void guard_handle(VirtIOMEMGuard *guard, uint64_t address)
 
 static void guard_read(VirtIOMEMGuard *guard)
 {
-    struct uffd_msg messages[GUARD_AT_ONCE];
-    const int nb = uffd_read_events(guard->uffd, messages, GUARD_AT_ONCE);
+    uint64_t offsets[GUARD_AT_ONCE];
+    const unsigned nb = virtio_mem_userfault_read(&guard->userfault, offsets,
+                                                  GUARD_AT_ONCE);
 
-    for (int i = 0; i < nb; i++) {
-        if (messages[i].event == UFFD_EVENT_PAGEFAULT) {
-            guard_handle(guard, messages[i].arg.pagefault.address);
-        }
+    for (unsigned i = 0; i < nb; i++) {
+        guard_handle(guard, offsets[i]);
     }
 }
 
@@ -200,7 +88,7 @@ static void *guard_thread(void *opaque)
 {
     VirtIOMEMGuard *guard = opaque;
     struct pollfd fds[] = {
-        { .fd = guard->uffd, .events = POLLIN },
+        { .fd = virtio_mem_userfault_fd(&guard->userfault), .events = POLLIN },
         { .fd = event_notifier_get_fd(&guard->quit), .events = POLLIN },
     };
     int timeout = -1;
@@ -216,7 +104,7 @@ static void *guard_thread(void *opaque)
         if (fds[0].revents & POLLIN) {
             guard_read(guard);
         }
-        timeout = guard_take_back_old(guard);
+        timeout = virtio_mem_lent_take_back_old(&guard->lent);
         qemu_mutex_unlock(&guard->lock);
     }
     rcu_unregister_thread();
@@ -240,49 +128,14 @@ static void guard_tell(void *opaque)
 
 /* --- on and off ----------------------------------------------------------- */
 
-/* With the lock. From where there is no room for a run more, all stays off. */
-static int guard_put_on(VirtIOMEMGuard *guard, VirtIOMEMRange range)
-{
-    VirtIOMEMRange run = { .first = range.first };
-    int ret = 0;
-
-    while (virtio_mem_blocks_next_run(&guard->guarded.blocks, range, false,
-                                      &run)) {
-        if (!virtio_mem_guarded_add(&guard->guarded, run)) {
-            range.count = run.first - range.first;
-            ret = -ENOSPC;
-            break;
-        }
-    }
-    if (range.count) {
-        const int failed = guard_register(guard, virtio_mem_range_span(
-                                                     guard->geo, range));
-
-        if (failed) {
-            virtio_mem_guarded_remove(&guard->guarded, range);
-            ret = failed;
-        }
-    }
-    return ret;
-}
-
-/* With the lock. Sets @more to whether unplugged blocks beside @range are off. */
+/* With the BQL and the lock. */
 static int guard_take_off(VirtIOMEMGuard *guard, VirtIOMEMRange range,
                           bool *more)
 {
-    const VirtIOMEMRange off = virtio_mem_guarded_remove(&guard->guarded,
-                                                         range);
-    int ret;
-
-    *more = off.count > range.count;
-
+    guard_all.changes++;
     /* First: nobody shall find there what was written. */
-    guard_take_back_all(guard);
-    ret = guard_unregister(guard, virtio_mem_range_span(guard->geo, off));
-    if (ret) {
-        guard_put_on(guard, off);
-    }
-    return ret;
+    virtio_mem_lent_take_back_all(&guard->lent);
+    return virtio_mem_fence_take(&guard->fence, range, more);
 }
 
 static void guard_tell_shortage(VirtIOMEMGuard *guard, bool is_short)
@@ -304,7 +157,7 @@ static void guard_put_on_vacant(VirtIOMEMGuard *guard, VirtIOMEMRange range)
     WITH_QEMU_LOCK_GUARD(&guard->lock) {
         while (!ret && virtio_mem_blocks_next_vacant(guard->blocks, range,
                                                      &run)) {
-            ret = guard_put_on(guard, run);
+            ret = virtio_mem_fence_put(&guard->fence, run);
         }
     }
     guard_tell_shortage(guard, ret);
@@ -344,7 +197,7 @@ void virtio_mem_guard_pause(VirtIOMEMGuard *guard)
 {
     if (guard) {
         qemu_mutex_lock(&guard->lock);
-        guard_take_back_all(guard);
+        virtio_mem_lent_take_back_all(&guard->lent);
     }
 }
 
@@ -353,6 +206,68 @@ void virtio_mem_guard_go_on(VirtIOMEMGuard *guard)
     if (guard) {
         qemu_mutex_unlock(&guard->lock);
     }
+}
+
+/* --- the kernel, which may not wait --------------------------------------- */
+
+static void guard_close_soon(VirtIOMEMGuard *guard)
+{
+    timer_mod(guard->closing, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                              GUARD_OPEN_MS);
+}
+
+static void guard_close(void *opaque)
+{
+    VirtIOMEMGuard *guard = opaque;
+    bool is_short = false, closed;
+
+    WITH_QEMU_LOCK_GUARD(&guard->lock) {
+        closed = virtio_mem_fence_close(&guard->fence, GUARD_CLOSE_RUNS,
+                                        &is_short);
+    }
+    guard_tell_shortage(guard, is_short);
+    if (closed) {
+        notifier_list_notify(&guard->closed, NULL);
+    } else {
+        guard_close_soon(guard);
+    }
+}
+
+static bool guard_let_in(VirtIOMEMGuard *guard)
+{
+    bool opened = false;
+
+    if (guard->closing) {
+        WITH_QEMU_LOCK_GUARD(&guard->lock) {
+            opened = virtio_mem_fence_open(&guard->fence);
+        }
+        if (opened) {
+            guard_close_soon(guard);
+        }
+    }
+    return opened;
+}
+
+/*
+ * Nothing says where it was, so all is opened. If the CPU has tried again since
+ * then, and there is nothing that could be opened, it was not the guard.
+ */
+bool guarded_memory_let_in(void)
+{
+    static __thread uint64_t tried;
+    VirtIOMEMGuard *guard;
+    bool changed;
+
+    BQL_LOCK_GUARD();
+    changed = tried != guard_all.changes;
+    if (!changed) {
+        QLIST_FOREACH(guard, &guard_all.guards, next) {
+            changed |= guard_let_in(guard);
+        }
+        guard_all.changes += changed;
+    }
+    tried = guard_all.changes;
+    return changed;
 }
 
 /* --- the part ------------------------------------------------------------- */
@@ -387,7 +302,7 @@ static int guard_on(void *self, const VirtIOMEMChange *change)
 
     if (guard) {
         WITH_QEMU_LOCK_GUARD(&guard->lock) {
-            ret = guard_put_on(guard, change->range);
+            ret = virtio_mem_fence_put(&guard->fence, change->range);
         }
         guard_tell_shortage(guard, ret);
     }
@@ -445,38 +360,40 @@ static void guard_look_at_limit(void)
     if (g_file_get_contents("/proc/sys/vm/max_map_count", &text, NULL, NULL)) {
         most = g_ascii_strtoull(text, NULL, 10);
     }
-    guard_budget.most = most / GUARD_SHARE / 2;
+    guard_all.budget.most = most / GUARD_SHARE / 2;
 }
 
-static bool guard_open(VirtIOMEMGuard *guard, Error **errp)
+/* Accesses by the kernel wait, if it allows that; else they fail. */
+static int guard_open(VirtIOMEMGuard *guard, bool user_mode)
 {
-    const VirtIOMEMSpan all = { .size = guard->geo->region_size };
-    g_autofree char *name = virtio_mem_backend_name(guard->backend);
-    int ret;
+    const VirtIOMEMBackend *backend = guard->backend;
+    int ret = -EPERM;
 
-    guard->uffd = uffd_create_fd(0, true);
-    if (guard->uffd < 0) {
-        error_setg_errno(errp, errno, "'unplugged-protection' cannot be"
-                         " userfaultfd: the kernel does not let this process"
-                         " handle faults of KVM and of devices; it needs"
-                         " access to /dev/userfaultfd, or"
-                         " vm.unprivileged_userfaultfd=1, or CAP_SYS_PTRACE");
-        return false;
-    }
-    /* A template has content where nothing is plugged: nothing is missing. */
-    ret = guard->backend->content == VIRTIO_MEM_CONTENT_TEMPLATE ?
-          -ENOTSUP : guard_register(guard, all);
-    if (!ret) {
-        ret = guard_unregister(guard, all);
+    if (!user_mode) {
+        ret = virtio_mem_userfault_open(&guard->userfault, backend->host,
+                                        backend->page_size, true);
     }
     if (ret) {
-        error_setg_errno(errp, -ret, "'unplugged-protection' cannot be"
-                         " userfaultfd: the kernel cannot guard the memory"
-                         " backend '%s'; use discard", name);
-        close(guard->uffd);
-        return false;
+        ret = virtio_mem_userfault_open(&guard->userfault, backend->host,
+                                        backend->page_size, false);
+        user_mode = true;
     }
-    return true;
+    if (!ret && user_mode) {
+        guard->closing = timer_new_ms(QEMU_CLOCK_REALTIME, guard_close, guard);
+    }
+    return ret;
+}
+
+/* A template has content where nothing is plugged: nothing is missing. */
+static int guard_try(const VirtIOMEMGuard *guard)
+{
+    const VirtIOMEMSpan all = { .size = guard->geo->region_size };
+
+    if (guard->backend->content == VIRTIO_MEM_CONTENT_TEMPLATE) {
+        return -ENOTSUP;
+    }
+    return virtio_mem_userfault_register(&guard->userfault, all) ?:
+           virtio_mem_userfault_unregister(&guard->userfault, all);
 }
 
 /*
@@ -495,11 +412,35 @@ static void guard_prepare_mapping(const VirtIOMEMGuard *guard)
     });
 }
 
+static bool guard_start(VirtIOMEMGuard *guard, Error **errp)
+{
+    g_autofree char *name = virtio_mem_backend_name(guard->backend);
+    int ret = guard_try(guard);
+
+    if (ret) {
+        error_setg_errno(errp, -ret, "'unplugged-protection' cannot be"
+                         " userfaultfd: the kernel cannot guard the memory"
+                         " backend '%s'; use discard", name);
+        return false;
+    }
+    if (!qemu_ram_is_shared(guard->backend->rb)) {
+        guard_prepare_mapping(guard);
+    }
+    ret = virtio_mem_thread_create(&guard->thread, guard_thread, guard);
+    if (ret) {
+        error_setg_errno(errp, -ret, "'unplugged-protection' cannot be"
+                         " userfaultfd: the host refuses a thread");
+        guard->thread.thread = 0;
+        return false;
+    }
+    return true;
+}
+
 VirtIOMEMGuard *virtio_mem_guard_new(const VirtIOMEMGeometry *geo,
                                      const VirtIOMEMBlocks *blocks,
                                      const VirtIOMEMBackend *backend,
                                      VirtIOMEMViolations *violations,
-                                     Error **errp)
+                                     bool user_mode, Error **errp)
 {
     VirtIOMEMGuard *guard = g_new0(VirtIOMEMGuard, 1);
     int ret;
@@ -508,33 +449,40 @@ VirtIOMEMGuard *virtio_mem_guard_new(const VirtIOMEMGeometry *geo,
     guard->blocks = blocks;
     guard->backend = backend;
     guard->violations = violations;
-    if (!guard_open(guard, errp)) {
+    ret = guard_open(guard, user_mode);
+    if (ret) {
+        error_setg_errno(errp, -ret, "'unplugged-protection' cannot be"
+                         " userfaultfd: the kernel has no userfaultfd, or"
+                         " forbids it to this process; use discard");
         g_free(guard);
         return NULL;
-    }
-    if (backend->page_size != qemu_real_host_page_size()) {
-        guard->zeroes = g_malloc0(backend->page_size);
     }
     event_notifier_init(&guard->quit, false);
     qemu_mutex_init(&guard->lock);
     guard_look_at_limit();
-    virtio_mem_guarded_init(&guard->guarded, blocks->count, &guard_budget);
+    virtio_mem_fence_init(&guard->fence, geo, &guard->userfault, &guard_all.budget);
+    virtio_mem_lent_init(&guard->lent, backend, &guard->userfault);
     guard->bh = qemu_bh_new(guard_tell, guard);
     guard->timer = timer_new_ms(QEMU_CLOCK_REALTIME, guard_look, guard);
     guard->aside = true;
-    if (!qemu_ram_is_shared(backend->rb)) {
-        guard_prepare_mapping(guard);
-    }
-    ret = virtio_mem_thread_create(&guard->thread, guard_thread, guard);
-    if (ret) {
-        error_setg_errno(errp, -ret, "'unplugged-protection' cannot be"
-                         " userfaultfd: the host refuses a thread");
-        guard->thread.thread = 0;
+    notifier_list_init(&guard->closed);
+    QLIST_INSERT_HEAD(&guard_all.guards, guard, next);
+    if (!guard_start(guard, errp)) {
         virtio_mem_guard_free(guard);
         return NULL;
     }
     guard_look(guard);
     return guard;
+}
+
+bool virtio_mem_guard_is_user_mode(const VirtIOMEMGuard *guard)
+{
+    return guard->closing;
+}
+
+void virtio_mem_guard_notify_closed(VirtIOMEMGuard *guard, Notifier *notifier)
+{
+    notifier_list_add(&guard->closed, notifier);
 }
 
 void virtio_mem_guard_free(VirtIOMEMGuard *guard)
@@ -546,15 +494,16 @@ void virtio_mem_guard_free(VirtIOMEMGuard *guard)
         event_notifier_set(&guard->quit);
         qemu_thread_join(&guard->thread);
     }
+    QLIST_REMOVE(guard, next);
+    guard_all.changes++;
     guard_tell(guard);
-    guard_take_back_all(guard);
-    /* Takes it off everywhere; whoever waits goes on. */
-    close(guard->uffd);
+    virtio_mem_lent_take_back_all(&guard->lent);
+    virtio_mem_userfault_close(&guard->userfault);
+    timer_free(guard->closing);
     timer_free(guard->timer);
     qemu_bh_delete(guard->bh);
-    virtio_mem_guarded_cleanup(&guard->guarded);
+    virtio_mem_fence_cleanup(&guard->fence);
     qemu_mutex_destroy(&guard->lock);
     event_notifier_cleanup(&guard->quit);
-    g_free(guard->zeroes);
     g_free(guard);
 }

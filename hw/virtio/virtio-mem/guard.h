@@ -7,6 +7,10 @@
  * is taken away again a moment later. Only unplugged blocks are guarded, so
  * plugged memory meets nothing of this.
  *
+ * Where Linux does not let this process handle faults of the kernel, accesses by
+ * the kernel fail at once. A CPU of KVM is let in for a moment then, and what it
+ * has left is looked for afterwards.
+ *
  * The thread never needs the BQL: who waits for it may have that.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -16,15 +20,10 @@
 #define HW_VIRTIO_MEM_GUARD_H
 
 #include "qapi/error.h"
-#include "qemu/event_notifier.h"
-#include "qemu/thread.h"
-#include "qemu/timer.h"
+#include "qemu/notify.h"
 #include "backend.h"
 #include "change.h"
-#include "guarded.h"
 #include "violations.h"
-
-#define VIRTIO_MEM_GUARD_LENT 256   /* pages that are there at a time */
 
 /* Private to guard.c. NULL: there is none. */
 typedef struct VirtIOMEMGuard VirtIOMEMGuard;
@@ -39,15 +38,23 @@ extern const VirtIOMEMPart virtio_mem_guard_part;
  * virtio_mem_guard_new: guard all unplugged blocks from now on, unless a
  * migration is on its way.
  *
+ * @user_mode: do not try to handle faults of the kernel
+ *
  * Returns NULL and sets @errp when the kernel does not let this process, or
- * has no userfaultfd for this kind of memory; it says what would help.
+ * has no userfaultfd for this kind of memory.
  */
 VirtIOMEMGuard *virtio_mem_guard_new(const VirtIOMEMGeometry *geo,
                                      const VirtIOMEMBlocks *blocks,
                                      const VirtIOMEMBackend *backend,
                                      VirtIOMEMViolations *violations,
-                                     Error **errp);
+                                     bool user_mode, Error **errp);
 void virtio_mem_guard_free(VirtIOMEMGuard *guard);
+
+/* Accesses by the kernel fail. */
+bool virtio_mem_guard_is_user_mode(const VirtIOMEMGuard *guard);
+
+/* Call @notifier when somebody was let in, and cannot get in any more. */
+void virtio_mem_guard_notify_closed(VirtIOMEMGuard *guard, Notifier *notifier);
 
 /*
  * Stand aside at once, and come back when a migration is over: it may use

@@ -26,6 +26,11 @@ void virtio_mem_guarded_cleanup(VirtIOMEMGuarded *guarded)
     virtio_mem_blocks_cleanup(&guarded->blocks);
 }
 
+bool virtio_mem_guarded_is_empty(const VirtIOMEMGuarded *guarded)
+{
+    return !guarded->runs;
+}
+
 bool virtio_mem_guarded_has(const VirtIOMEMGuarded *guarded, uint64_t block)
 {
     const VirtIOMEMRange one = { .first = block, .count = 1 };

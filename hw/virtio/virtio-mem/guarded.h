@@ -47,6 +47,7 @@ bool virtio_mem_guarded_add(VirtIOMEMGuarded *guarded, VirtIOMEMRange range);
 VirtIOMEMRange virtio_mem_guarded_remove(VirtIOMEMGuarded *guarded,
                                          VirtIOMEMRange range);
 
+bool virtio_mem_guarded_is_empty(const VirtIOMEMGuarded *guarded);
 bool virtio_mem_guarded_has(const VirtIOMEMGuarded *guarded, uint64_t block);
 
 #endif

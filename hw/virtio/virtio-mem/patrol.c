@@ -14,6 +14,7 @@
 
 /* The main loop has other work. */
 #define PATROL_LOOK_NS (500 * SCALE_US)
+#define PATROL_PAUSE_MS 1
 
 /*
  * A migration reads and writes memory as the stream says, and may watch it for
@@ -51,14 +52,14 @@ static void patrol_found(VirtIOMEMPatrol *patrol, VirtIOMEMSpan found)
                                 found.size / patrol->backend->page_size);
 }
 
-/* Returns false when the time is over. */
-static bool patrol_look_into(VirtIOMEMPatrol *patrol, VirtIOMEMSpan span,
-                             int64_t until)
+/* Returns where it was when the time was over, or the end. */
+static uint64_t patrol_look_into(VirtIOMEMPatrol *patrol, VirtIOMEMSpan span,
+                                 int64_t until)
 {
     const uint64_t reach = virtio_mem_residency_reach(&patrol->residency);
     const uint64_t end = span.offset + span.size;
 
-    while (span.offset < end) {
+    do {
         VirtIOMEMSpan found;
 
         span.size = MIN(end - span.offset, reach);
@@ -68,46 +69,86 @@ static bool patrol_look_into(VirtIOMEMPatrol *patrol, VirtIOMEMSpan span,
             span.size = found.offset + found.size - span.offset;
         }
         span.offset += span.size;
-        if (get_clock() > until) {
-            return false;
-        }
-    }
-    return true;
+    } while (span.offset < end && get_clock() < until);
+    return span.offset;
 }
 
-static bool patrol_look_at(VirtIOMEMPatrol *patrol, uint64_t first,
-                           uint64_t behind, int64_t until)
+/* Returns the first block that it did not come to, or @behind. */
+static uint64_t patrol_look_at(VirtIOMEMPatrol *patrol, uint64_t first,
+                               uint64_t behind, int64_t until)
 {
     const VirtIOMEMRange within = { .first = first, .count = behind - first };
     VirtIOMEMRange run = { .first = first };
 
     while (virtio_mem_blocks_next_vacant(patrol->blocks, within, &run)) {
-        if (!patrol_look_into(patrol, virtio_mem_range_span(patrol->geo, run),
-                              until)) {
-            return false;
+        const VirtIOMEMSpan span = virtio_mem_range_span(patrol->geo, run);
+        const uint64_t at = patrol_look_into(patrol, span, until);
+
+        if (at < span.offset + span.size || get_clock() >= until) {
+            return at / patrol->geo->block_size;
         }
     }
-    return true;
+    return behind;
 }
 
 /* Around, from somewhere: who knows where the last look was gains nothing. */
+static void patrol_look_around(VirtIOMEMPatrol *patrol, int64_t until)
+{
+    const uint64_t count = patrol->blocks->count;
+    const uint64_t start = ((uint64_t)g_random_int() << 32 | g_random_int()) %
+                           count;
+
+    patrol_look_at(patrol, start, count, until);
+    patrol_look_at(patrol, 0, start, until);
+}
+
+static void patrol_search(VirtIOMEMPatrol *patrol, int64_t until)
+{
+    const uint64_t count = patrol->blocks->count;
+
+    patrol->searched = patrol_look_at(patrol, patrol->searched, count, until);
+    if (patrol->searched == count && patrol->search_again) {
+        patrol->search_again = false;
+        patrol->searched = 0;
+    }
+}
+
+static void patrol_again(VirtIOMEMPatrol *patrol, unsigned after)
+{
+    timer_mod(patrol->timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + after);
+}
+
 static void patrol_tick(void *opaque)
 {
     VirtIOMEMPatrol *patrol = opaque;
     const uint64_t count = patrol->blocks->count;
-    const uint64_t start = ((uint64_t)g_random_int() << 32 | g_random_int()) %
-                           count;
     const int64_t until = get_clock() + PATROL_LOOK_NS;
+    bool searches = false;
 
     if (!patrol_stands_aside(patrol)) {
         virtio_mem_guard_pause(patrol->guard);
-        if (patrol_look_at(patrol, start, count, until)) {
-            patrol_look_at(patrol, 0, start, until);
+        if (patrol->searched < count) {
+            patrol_search(patrol, until);
+        } else {
+            patrol_look_around(patrol, until);
         }
         virtio_mem_guard_go_on(patrol->guard);
+        searches = patrol->searched < count;
     }
-    timer_mod(patrol->timer,
-              qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + patrol->interval);
+    patrol_again(patrol, searches ? PATROL_PAUSE_MS : patrol->interval);
+}
+
+static void patrol_guard_closed(Notifier *notifier, void *data)
+{
+    VirtIOMEMPatrol *patrol = container_of(notifier, VirtIOMEMPatrol,
+                                           guard_closed);
+
+    if (patrol->searched < patrol->blocks->count) {
+        patrol->search_again = true;
+    } else {
+        patrol->searched = 0;
+        patrol_again(patrol, 0);
+    }
 }
 
 bool virtio_mem_patrol_start(VirtIOMEMPatrol *patrol,
@@ -133,8 +174,12 @@ bool virtio_mem_patrol_start(VirtIOMEMPatrol *patrol,
     patrol->violations = violations;
     patrol->interval = interval;
     patrol->timer = timer_new_ms(QEMU_CLOCK_REALTIME, patrol_tick, patrol);
-    timer_mod(patrol->timer,
-              qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + interval);
+    patrol->searched = blocks->count;
+    patrol_again(patrol, interval);
+    if (guard) {
+        patrol->guard_closed.notify = patrol_guard_closed;
+        virtio_mem_guard_notify_closed(guard, &patrol->guard_closed);
+    }
     return true;
 }
 

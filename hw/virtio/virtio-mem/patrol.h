@@ -31,13 +31,17 @@ typedef struct VirtIOMEMPatrol {
     VirtIOMEMResidency residency;
     unsigned interval;          /* ms */
     QEMUTimer *timer;           /* NULL: nobody is on patrol */
+    Notifier guard_closed;
+    uint64_t searched;          /* so many blocks have been, or all */
+    bool search_again;          /* from the first one, afterwards */
     bool failure_told;
 } VirtIOMEMPatrol;
 
 /*
  * virtio_mem_patrol_start: look into unplugged memory from now on.
  *
- * @guard: gives some pages away for a moment; or NULL
+ * @guard: gives some pages away for a moment; or NULL. When it was open, all is
+ *         searched from the first block to the last.
  * @interval: ms, from the end of a look to the next
  *
  * Returns false and sets @errp when this process may not see its page tables.

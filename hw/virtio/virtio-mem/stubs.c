@@ -1,5 +1,5 @@
 /*
- * virtio-mem: the resize command on targets without resizable memory devices
+ * virtio-mem: what QEMU asks of it, on targets without it
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,6 +9,7 @@
 #include "qapi/qapi-commands-machine.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
+#include "system/guarded-memory.h"
 
 void qmp_memory_device_resize(const char *id, uint64_t size, Error **errp)
 {
@@ -26,4 +27,9 @@ void hmp_memory_device_resize(Monitor *mon, const QDict *qdict)
 void memory_device_resize_completion(ReadLineState *rs, int nb_args,
                                      const char *str)
 {
+}
+
+bool guarded_memory_let_in(void)
+{
+    return false;
 }
