@@ -7,6 +7,7 @@ that, because a library gives KVM the memory at a lower address, too (low.c).
 
 import functools
 import os
+import random
 import re
 import socket
 import stat
@@ -262,3 +263,37 @@ def test_without_privilege(kind):
         vm.numbers("poke", WINDOW, 0x12345678)
         vm.until(True, lambda: accesses(vm) > 0, "to be caught")
         vm.until(0, lambda: occupied(vm), "the memory of the host")
+
+
+def test_as_a_model_says(kind, guard):
+    """A processor plugs, unplugs, writes and reads at random: each use of unplugged
+    memory is told of, and no other."""
+    with reaching(kind, "model", guard) as vm:
+        reach(vm)
+        chance, content, plugged, seen = random.Random(1), {}, set(), 0
+        for deed in range(1, 201):
+            block = chance.randrange(16)
+            at = WINDOW + block * BLOCK
+            unused = at + deed * PAGE           # a page that is used once
+            match chance.randrange(4), block in plugged:
+                case 0, True:
+                    assert vm.request(UNPLUG, block, 1) == ACK
+                    plugged.remove(block)
+                case 0, False:
+                    assert vm.request(PLUG, block, 1) == ACK
+                    plugged.add(block)
+                    content[block] = 0
+                case 1, True:
+                    vm.numbers("poke", at, deed)
+                    content[block] = deed
+                case _, True:
+                    assert vm.numbers("peek", at) == [content[block]]
+                case 1, False:
+                    vm.numbers("poke", unused, deed)
+                    seen += 1
+                case _, False:
+                    assert vm.numbers("peek", unused) == [0]
+                    seen += 1
+            vm.until(True, lambda: accesses(vm) >= seen, "accesses that were caught")
+            # One that waited long for a processor is counted twice.
+            assert accesses(vm) <= seen + seen // 10 + 1
