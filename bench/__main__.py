@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench import (kicks, linux, machine, memslots, moves, plots, rom, size, stall,
                    table, ways)
+from bench import maximum as possible
 from bench import protection as protected
 from driver import packages, paths, ui
 from vmtest import image
@@ -117,6 +118,13 @@ def sizes(report: Report) -> None:
         + "\n![costs against size](size.svg)\n")
 
 
+def maximum(report: Report) -> None:
+    """Costs of what may be plugged."""
+    costs = possible.measure(report.times(9, 3))
+    report.sections.append("## What the maximum costs\n\nMedians.\n\n"
+                           + possible.table(costs))
+
+
 def slots(report: Report) -> None:
     """Costs of memory slots."""
     costs = memslots.measure(report.times(3, 1))
@@ -132,7 +140,7 @@ def protection(report: Report) -> None:
 
 
 PARTS = {part.__name__: part for part in (
-    requests, stalls, discards, instructions, sizes, slots, protection, resizes,
+    requests, stalls, discards, instructions, sizes, maximum, slots, protection, resizes,
     other_ways, migrations, kvm)}
 
 

@@ -60,14 +60,19 @@ static char *file_of_qemu(const char *name)
     return text;
 }
 
-static void assert_populated(void)
+/* In bytes. */
+static uint64_t resident(void)
 {
     g_autofree char *status = file_of_qemu("status");
     const char *rss = strstr(status, "VmRSS:");
 
     g_assert_nonnull(rss);
-    g_assert_cmpuint(g_ascii_strtoull(rss + strlen("VmRSS:"), NULL, 10), >=,
-                     PLUGGED / 1024);
+    return g_ascii_strtoull(rss + strlen("VmRSS:"), NULL, 10) * 1024;
+}
+
+static void assert_populated(void)
+{
+    g_assert_cmpuint(resident(), >=, PLUGGED);
 }
 
 /* A filter is at work, and everything was populated nevertheless. */
@@ -153,10 +158,32 @@ static void host_nodes(const void *data)
     }
 }
 
+static uint64_t resident_with(const char *memory)
+{
+    Side *side = boot(NEW, memory, "", " -m maxmem=600G");
+    const uint64_t size = resident();
+
+    leave(side);
+    return size;
+}
+
+/* What may never be plugged takes next to nothing: 3 bits a page were 48 MiB. */
+static void price_of_the_maximum(const void *unused)
+{
+    const uint64_t little = resident_with(
+        " -object memory-backend-ram,id=mem0,size=8G,reserve=off");
+    const uint64_t much = resident_with(
+        " -object memory-backend-ram,id=mem0,size=512G,reserve=off");
+
+    g_assert_cmpuint(much, <, little + 5 * MiB);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     qtest_add_data_func("virtio-mem/host/sandbox", NULL, sandbox);
     qtest_add_data_func("virtio-mem/host/nodes", NULL, host_nodes);
+    qtest_add_data_func("virtio-mem/host/price-of-the-maximum", NULL,
+                        price_of_the_maximum);
     return g_test_run();
 }

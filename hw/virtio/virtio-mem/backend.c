@@ -132,9 +132,9 @@ bool virtio_mem_backend_take(VirtIOMEMBackend *backend,
         return false;
     }
     backend_warn_of_template(backend);
+    memory_region_set_ram_discard_manager(&memdev->mr, rdm);
     host_memory_backend_set_mapped(memdev, true);
     vmstate_register_ram(&memdev->mr, DEVICE(rdm));
-    memory_region_set_ram_discard_manager(&memdev->mr, rdm);
     return true;
 }
 
@@ -182,6 +182,12 @@ bool virtio_mem_backend_has_zero_page(HostMemoryBackend *memdev)
 
     return !qemu_ram_is_shared(rb) && qemu_ram_get_fd(rb) < 0 &&
            qemu_ram_pagesize(rb) == qemu_real_host_page_size();
+}
+
+void virtio_mem_backend_set_dirty(const VirtIOMEMBackend *backend,
+                                  VirtIOMEMSpan span)
+{
+    memory_region_set_dirty(&backend->memdev->mr, span.offset, span.size);
 }
 
 /* --- discard -------------------------------------------------------------- */

@@ -129,6 +129,13 @@ uint64_t virtio_mem_backend_find_block_size(HostMemoryBackend *memdev,
 bool virtio_mem_backend_has_zero_page(HostMemoryBackend *memdev);
 
 /*
+ * Mark @span as dirty, as QEMU does with other fresh memory when it is created. For
+ * memory that may never be plugged that would take a lot of memory and time.
+ */
+void virtio_mem_backend_set_dirty(const VirtIOMEMBackend *backend,
+                                  VirtIOMEMSpan span);
+
+/*
  * Give the host memory of @span back. @span is aligned to the page size.
  *
  * Of a template only what this VM has written is given back; the content is

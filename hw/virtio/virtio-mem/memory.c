@@ -94,6 +94,7 @@ static int memory_plug(void *self, const VirtIOMEMChange *change)
     VirtIOMEMMemory *memory = self;
     int ret;
 
+    virtio_mem_backend_set_dirty(memory->backend, change->span);
     if (!memory->prealloc || change->keeps_memory) {
         return 0;
     }
