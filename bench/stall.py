@@ -32,6 +32,7 @@ TICK = 1 / os.sysconf("SC_CLK_TCK")
 THROTTLE = 1.2          # seconds after which an event is sent at once
 PLUG_GOALS = {THP: 100, SMALL: 100, MEMFD: 1000}
 UNPLUG_GOALS = {THP: 10, SMALL: 10, MEMFD: 500}
+DISCARD_GOALS = {THP: 1.3, SMALL: 1.3, MEMFD: 1}
 
 
 @dataclass
@@ -181,6 +182,9 @@ def measure(rounds: int, number: int, speed: float) -> tuple[list[Row], dict]:
             series.setdefault((backend.name, who), asked[0])
             for plug, unplug in asked:
                 note_stalls(table, who, plug, unplug)
+                table["populate asked"].values[who].append(
+                    SIZE / GiB / plug.seconds)
+                table["discard asked"].values[who].append(1000 * unplug.seconds)
             for kind in ("net", "gross"):
                 table[f"reset {kind}"].values[who].append(reset.longest(kind))
         rows += table.values()
@@ -203,7 +207,11 @@ def rows_of(backend: Backend) -> dict[str, Row]:
         "populate": Row(7, f"populate, warm, {name}", "GiB/s", 1.3, more=True),
         "idle": Row(5, f"for comparison: median when nothing happens, {name}",
                     "ms"),
-        "discard": Row(7, f"time of that UNPLUG, {name}", "ms"),
+        "populate asked": Row(7, f"the same, asked all the time, {name}", "GiB/s",
+                              more=True),
+        "discard": Row(7, f"time of that UNPLUG, {name}", "ms",
+                       DISCARD_GOALS[backend]),
+        "discard asked": Row(7, f"the same, asked all the time, {name}", "ms", 1),
     }
 
 

@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/atomic.h"
 #include "qemu/error-report.h"
 #include "qemu/madvise.h"
 #include "qemu/units.h"
@@ -16,7 +17,9 @@
 #include "backend.h"
 #include "populate.h"
 #include "shortage.h"
+#include "steps.h"
 #include "target.h"
+#include "worker.h"
 
 #define BACKEND_LOOK_AT_MOST (256 * MiB)
 #define BACKEND_DISCARD_STEP (64 * MiB)
@@ -203,17 +206,75 @@ int virtio_mem_backend_discard(const VirtIOMEMBackend *backend,
                         QEMU_MADV_DONTNEED) ? -errno : 0;
 }
 
+typedef struct BackendDiscard {
+    const VirtIOMEMBackend *backend;
+    VirtIOMEMSpan span;
+    uint64_t step;
+    uint64_t done;              /* bytes, by a single thread */
+} BackendDiscard;
+
+static VirtIOMEMSpan backend_step_of(const BackendDiscard *discard, uint64_t at)
+{
+    return (VirtIOMEMSpan) {
+        .offset = discard->span.offset + at,
+        .size = MIN(discard->step, discard->span.size - at),
+    };
+}
+
+static int backend_discard_step(void *opaque, size_t number)
+{
+    BackendDiscard *discard = opaque;
+    const VirtIOMEMSpan span = backend_step_of(discard, number * discard->step);
+
+    qatomic_set(&discard->done, number * discard->step);
+    return virtio_mem_backend_discard(discard->backend, span);
+}
+
+/* A hole is made sooner where nobody has the file's pages mapped. */
+static void *backend_unmap_ahead(void *opaque)
+{
+    const BackendDiscard *discard = opaque;
+
+    for (uint64_t at = 0; at < discard->span.size; at += discard->step) {
+        if (at >= qatomic_read(&discard->done)) {
+            const VirtIOMEMSpan span = backend_step_of(discard, at);
+
+            qemu_madvise(discard->backend->host + span.offset, span.size,
+                         QEMU_MADV_DONTNEED);
+        }
+    }
+    return NULL;
+}
+
+/*
+ * Linux takes pages from a process in several threads, but makes only one hole in
+ * a file at a time.
+ */
 int virtio_mem_backend_discard_in_steps(const VirtIOMEMBackend *backend,
                                         VirtIOMEMSpan span)
 {
-    const uint64_t step = MAX(backend->page_size, BACKEND_DISCARD_STEP);
-    int ret = 0;
+    const unsigned most = backend->threads ?: VIRTIO_MEM_STEPS_MAX_THREADS;
+    const bool is_small = backend->page_size == qemu_real_host_page_size();
+    const bool is_shared = qemu_ram_is_shared(backend->rb);
+    BackendDiscard discard = {
+        .backend = backend,
+        .span = span,
+        .step = MAX(backend->page_size, BACKEND_DISCARD_STEP),
+    };
+    const VirtIOMEMSteps steps = {
+        .count = DIV_ROUND_UP(span.size, discard.step),
+        .threads = is_small && !is_shared && backend->fd < 0 ? most : 1,
+        .step = backend_discard_step,
+        .opaque = &discard,
+    };
+    QemuThread thread;
+    const bool ahead = is_small && is_shared && most > 1 && steps.count > 1 &&
+                       !virtio_mem_thread_create(&thread, backend_unmap_ahead,
+                                                 &discard);
+    const int ret = virtio_mem_steps_run(&steps);
 
-    for (uint64_t done = 0; !ret && done < span.size; done += step) {
-        ret = virtio_mem_backend_discard(backend, (VirtIOMEMSpan) {
-            .offset = span.offset + done,
-            .size = MIN(step, span.size - done),
-        });
+    if (ahead) {
+        qemu_thread_join(&thread);
     }
     return ret;
 }
@@ -319,7 +380,7 @@ int virtio_mem_backend_populate(const VirtIOMEMBackend *backend,
                                 VirtIOMEMSpan span, const bool *cancelled,
                                 Error **errp)
 {
-    const VirtIOMEMPopulate what = {
+    VirtIOMEMPopulate what = {
         .area = backend->host + span.offset,
         .size = span.size,
         .step = MAX(backend->page_size, BACKEND_POPULATE_STEP),

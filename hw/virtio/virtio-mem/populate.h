@@ -33,6 +33,6 @@ typedef struct VirtIOMEMPopulate {
  * the memory may then be there. -ECANCELED: it was cancelled. -EFAULT is what
  * Linux says when a file system or a pool of huge pages has no more.
  */
-int virtio_mem_populate(const VirtIOMEMPopulate *what);
+int virtio_mem_populate(VirtIOMEMPopulate *what);
 
 #endif

@@ -674,8 +674,8 @@ static const struct {
     { VIRTIO_MEM_PREALLOC_PROP,
       "on/off; get host memory for a block when it is plugged" },
     { VIRTIO_MEM_PREALLOC_THREADS_PROP,
-      "maximum number of threads that allocate memory for prealloc; 0: one for"
-      " each CPU of the host" },
+      "maximum number of threads that allocate memory for prealloc, or give it"
+      " back; 0: one for each CPU of the host" },
     { VIRTIO_MEM_EARLY_MIGRATION_PROP,
       "on/off; migrate what is plugged before RAM; same on both sides" },
     { VIRTIO_MEM_DYNAMIC_MEMSLOTS_PROP,
