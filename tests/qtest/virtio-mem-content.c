@@ -151,7 +151,7 @@ void content_live(QVirtioMEM *mem)
 
 static char letter_in_guest(QVirtioMEM *mem, unsigned block)
 {
-    const size_t part = 256 * 1024;     /* libqtest is slow with long lines */
+    const size_t part = 16 * 1024;      /* libqtest is slow with long lines */
     g_autofree uint8_t *bytes = g_malloc(BLOCK);
 
     if (state_of(mem, block, 1) != VIRTIO_MEM_STATE_PLUGGED) {
