@@ -13,13 +13,15 @@ export QEMU_SRC TARGETS CONFIGURE_FLAGS ACCEL
 # The suites that gate a change; what check-full runs besides; those of pytest.
 SUITES = unit qtest fuzz driver checks docs flood kvm guest vmemctl
 MORE = proof upstream variants newcomer
+SANITIZED = unit qtest guest vmemctl
 BY_PYTEST = driver checks docs flood kvm guest vmemctl variants newcomer
 OBJ = build/qemu/obj
 UNIT = build/unit
 THINGS = qemu storage-daemon vmemctl stock guest unit
 
 ifneq ($(filter-out 0,$(SANITIZE)),)
-override SUITES := $(filter unit qtest guest vmemctl,$(SUITES))
+override SUITES := $(filter $(SANITIZED),$(SUITES))
+BUILT = sanitize/
 RESULTS = build/results/sanitize
 OBJ = build/sanitize/obj
 UNIT = build/sanitize/unit
@@ -67,7 +69,7 @@ bench flood:
 check: ready
 	@rm -rf build/results build/logs/sanitizer
 	@$(MAKE) --no-print-directory tests
-	@$(PYTHON) -m results $(SUITES)
+	@$(PYTHON) -m results $(SUITES:%=$(BUILT)%)
 
 check-full: SUITES += $(MORE)
 check-full: ready
@@ -75,7 +77,7 @@ check-full: ready
 	@rm -rf build/results build/logs/sanitizer
 	@$(MAKE) --no-print-directory tests SUITES="$(SUITES)" FULL=1
 	@$(MAKE) --no-print-directory tests SANITIZE=1
-	@$(PYTHON) -m results $(SUITES)
+	@$(PYTHON) -m results $(SUITES) $(SANITIZED:%=sanitize/%)
 
 ready:
 	@$(HAVE) $(THINGS) tests $(if $(filter fuzz,$(SUITES)),fuzz/unit) \

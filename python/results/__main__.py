@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Sum up what `make check` has run: python3 -m results SUITE...
 
-meson and pytest leave JUnit files in build/results. A program that dies, or a
+meson and pytest leave JUnit files in build/results, and in build/results/sanitize
+what they ran with sanitizers: sanitize/SUITE is meant to be there. A program that dies, or a
 suite that runs fewer tests than its sources define, must not look like success;
 so what meson says of each program, the names in the sources, the reports of the
 sanitizers and the matrix of demands count as well.
@@ -89,7 +90,13 @@ def missing(suites: list[str], directory: Path) -> list[str]:
     """The suites of which there is no result at all; pytest runs several."""
     return [f"{suite}: it gave no result" for suite in suites
             if not (directory / f"{suite}.xml").exists() and
-            (suite in BY_MESON or not (directory / "pytest.xml").exists())]
+            (plain(suite) in BY_MESON or
+             not (directory / suite).with_name("pytest.xml").exists())]
+
+
+def plain(suite: str) -> str:
+    """Its name without that of the build."""
+    return suite.rpartition("/")[2]
 
 
 def not_run(pattern: str, passed: set[str], root: Path = paths.ROOT
@@ -117,8 +124,8 @@ def main(suites: list[str]) -> int:
     failed = results.failed + absent + sanitizers(REPORTS)
     seen = results.passed | {line.split(": ")[1] for line in
                              results.failed + results.skipped if ": " in line}
-    for suite in (set(suites) & set(SOURCES)) - {line.split(":")[0]
-                                                 for line in absent}:
+    there = set(suites) - {line.split(":")[0] for line in absent}
+    for suite in {plain(suite) for suite in there} & set(SOURCES):
         failed += not_run(SOURCES[suite], seen)
     if WHOLE <= set(suites):
         failed += [f"{ui.shown(matrix.MATRIX)}: {problem}"

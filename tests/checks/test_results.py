@@ -57,6 +57,17 @@ def test_suite_without_results(tmp_path, collect):
         "unit: it gave no result"]
 
 
+def test_suite_without_results_with_sanitizers(tmp_path):
+    (tmp_path / "sanitize").mkdir()
+    (tmp_path / "unit.xml").touch()
+    (tmp_path / "pytest.xml").touch()
+    (tmp_path / "sanitize" / "qtest.xml").touch()
+    assert summary.missing(
+        ["unit", "guest", "sanitize/unit", "sanitize/qtest", "sanitize/guest"],
+        tmp_path) == ["sanitize/unit: it gave no result",
+                      "sanitize/guest: it gave no result"]
+
+
 def test_name_in_a_source_that_did_not_run(tmp_path):
     (tmp_path / "t.c").write_text(
         'qtest_add_func("/virtio-mem/one", f);\n'

@@ -407,6 +407,21 @@ static void no_false_alarm(const void *opaque)
     assert_no_false_alarm(opaque, guard);
 }
 
+/* The strongest. */
+static void guarded_by_auto(const void *opaque)
+{
+    g_autofree char *name = NULL;
+    Bed *bed;
+
+    if (!can_have(opaque)) {
+        return;
+    }
+    bed = start(opaque, ",unplugged-protection=auto", "");
+    name = protection();
+    g_assert_cmpstr(name, ==, "userfaultfd");
+    stop(bed);
+}
+
 /* What cannot be guarded is refused; auto takes what works. */
 static void not_guarded(const void *opaque)
 {
@@ -430,21 +445,26 @@ static void not_guarded(const void *opaque)
 static void not_allowed(const void *unused)
 {
     static const char hide[] = "mount --bind /dev/null /dev/userfaultfd";
-    g_autofree char *line = g_strdup_printf(
-        "exec unshare -m sh -c '%s && exec %s -machine q35 -nodefaults"
-        " -display none -m 256M,maxmem=4G"
+    g_autofree char *start = g_strdup_printf(
+        "unshare -m sh -c '%s && exec %s -machine q35 -nodefaults"
+        " -display none -monitor stdio -m 256M,maxmem=4G"
         " -object memory-backend-ram,id=mem0,size=1G,reserve=off"
-        " -device virtio-mem-pci,id=vm0,memdev=mem0" GUARD "' 2>&1",
+        " -device virtio-mem-pci,id=vm0,memdev=mem0,unplugged-protection=\"$0\"'",
         hide, getenv("QTEST_QEMU_BINARY"));
+    g_autofree char *refused = g_strdup_printf("exec %s userfaultfd 2>&1", start);
+    g_autofree char *taken = g_strdup_printf(
+        "(echo info memory-devices; echo quit) | %s auto |"
+        " grep -q 'protection discard:'", start);
     g_autofree char *probe = g_strdup_printf("unshare -m sh -c '%s'", hide);
 
     if (system(probe)) {
         g_test_skip("it takes root, and /dev/userfaultfd, to hide that");
         return;
     }
-    assert_does_not_start(line, "'unplugged-protection' cannot be userfaultfd:"
+    assert_does_not_start(refused, "'unplugged-protection' cannot be userfaultfd:"
                           " the kernel has no userfaultfd, or forbids it to this"
                           " process; use discard");
+    g_assert_cmpint(system(taken), ==, 0);
 }
 
 typedef struct GuardTest {
@@ -489,6 +509,7 @@ static void add_for(const Memory *memory)
         return;
     }
     add_for_both("caught", memory->name, caught, memory);
+    add(GUARD, "auto", memory->name, guarded_by_auto, memory);
     add(GUARD, "plugged-at-once", memory->name, plugged_at_once, memory);
     /* A huge page is there for all who use its block meanwhile. */
     if (!strstr(memory->type, "hugetlb")) {

@@ -110,16 +110,25 @@ static void test_opens(void)
     g_assert_cmpuint(budget.runs, ==, 0);
 }
 
+/* Ten runs are behind it, it was opened, and four runs are closed again. */
+static void start_closing(VirtIOMEMFence *fence, VirtIOMEMGuardBudget *budget)
+{
+    bool is_short = false;
+
+    start(fence, budget);
+    stripes(fence, 10);
+    g_assert_true(virtio_mem_fence_open(fence));
+    g_assert_false(virtio_mem_fence_close(fence, 4, &is_short));
+    g_assert_false(is_short);
+}
+
 static void test_opens_while_it_closes(void)
 {
     VirtIOMEMGuardBudget budget = { .most = BLOCKS };
     VirtIOMEMFence fence;
     bool is_short = false;
 
-    start(&fence, &budget);
-    stripes(&fence, 10);
-    g_assert_true(virtio_mem_fence_open(&fence));
-    g_assert_false(virtio_mem_fence_close(&fence, 4, &is_short));
+    start_closing(&fence, &budget);
     g_assert_true(virtio_mem_fence_open(&fence));
     check(&fence, true);
     g_assert_true(virtio_mem_fence_close(&fence, 11, &is_short));
@@ -134,10 +143,7 @@ static void test_cannot_close(void)
     VirtIOMEMFence fence;
     bool is_short = false;
 
-    start(&fence, &budget);
-    stripes(&fence, 10);
-    g_assert_true(virtio_mem_fence_open(&fence));
-    g_assert_false(virtio_mem_fence_close(&fence, 4, &is_short));
+    start_closing(&fence, &budget);
     kernel.error = -ENOMEM;
     g_assert_true(virtio_mem_fence_close(&fence, 10, &is_short));
     g_assert_true(is_short);

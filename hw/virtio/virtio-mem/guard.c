@@ -19,7 +19,6 @@
 #include "retry.h"
 #include "worker.h"
 
-#define GUARD_AT_ONCE 64            /* accesses that are read */
 #define GUARD_RETURN_MS 100
 #define GUARD_OPEN_MS 1             /* for a CPU of KVM to make its access */
 #define GUARD_CLOSE_RUNS 32         /* at a time: the main loop has other work */
@@ -75,9 +74,8 @@ static void guard_handle(VirtIOMEMGuard *guard, uint64_t offset)
 
 static void guard_read(VirtIOMEMGuard *guard)
 {
-    uint64_t offsets[GUARD_AT_ONCE];
-    const unsigned nb = virtio_mem_userfault_read(&guard->userfault, offsets,
-                                                  GUARD_AT_ONCE);
+    uint64_t offsets[VIRTIO_MEM_USERFAULT_AT_ONCE];
+    const unsigned nb = virtio_mem_userfault_read(&guard->userfault, offsets);
 
     for (unsigned i = 0; i < nb; i++) {
         guard_handle(guard, offsets[i]);

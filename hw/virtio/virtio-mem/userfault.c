@@ -9,8 +9,6 @@
 #include <sys/ioctl.h>
 #include "userfault.h"
 
-#define USERFAULT_AT_ONCE 64
-
 /* From linux/userfaultfd.h of 5.11, which a distribution may not have yet. */
 #ifndef UFFD_USER_MODE_ONLY
 #define UFFD_USER_MODE_ONLY 1
@@ -75,12 +73,13 @@ bool virtio_mem_userfault_fill(const VirtIOMEMUserfault *userfault,
     return true;
 }
 
-unsigned virtio_mem_userfault_read(const VirtIOMEMUserfault *userfault,
-                                   uint64_t *offsets, unsigned max)
+unsigned virtio_mem_userfault_read(
+    const VirtIOMEMUserfault *userfault,
+    uint64_t offsets[VIRTIO_MEM_USERFAULT_AT_ONCE])
 {
-    struct uffd_msg messages[USERFAULT_AT_ONCE];
+    struct uffd_msg messages[VIRTIO_MEM_USERFAULT_AT_ONCE];
     const int nb = uffd_read_events(userfault->fd, messages,
-                                    MIN(max, USERFAULT_AT_ONCE));
+                                    VIRTIO_MEM_USERFAULT_AT_ONCE);
     unsigned found = 0;
 
     for (int i = 0; i < nb; i++) {

@@ -55,13 +55,15 @@ int virtio_mem_userfault_unregister(const VirtIOMEMUserfault *userfault,
 bool virtio_mem_userfault_fill(const VirtIOMEMUserfault *userfault,
                                uint64_t offset);
 
+#define VIRTIO_MEM_USERFAULT_AT_ONCE 64
+
 /*
- * virtio_mem_userfault_read: the pages that somebody waits for, at most @max of
- * them; each is told once.
+ * virtio_mem_userfault_read: the pages that somebody waits for; each is told once.
  *
  * Returns how many are in @offsets.
  */
-unsigned virtio_mem_userfault_read(const VirtIOMEMUserfault *userfault,
-                                   uint64_t *offsets, unsigned max);
+unsigned virtio_mem_userfault_read(
+    const VirtIOMEMUserfault *userfault,
+    uint64_t offsets[VIRTIO_MEM_USERFAULT_AT_ONCE]);
 
 #endif
