@@ -20,6 +20,8 @@ from bench import (kicks, linux, machine, memslots, moves, plots, rom, size, sta
                    table, ways)
 from bench import maximum as possible
 from bench import protection as protected
+from bench import reserve as ahead
+from bench import rest as waits
 from driver import packages, paths, ui
 from vmtest import image
 
@@ -132,6 +134,20 @@ def slots(report: Report) -> None:
                            + memslots.table(costs))
 
 
+def rest(report: Report) -> None:
+    """Who waits for the host's memory."""
+    costs = waits.measure(report.times(3, 1))
+    report.sections.append("## Who needs the device at rest\n\nMedians.\n\n"
+                           + waits.table(costs))
+
+
+def reserve(report: Report) -> None:
+    """What a reserve is good for."""
+    costs = ahead.measure(report.times(5, 2), report.speed)
+    report.sections.append("## PLUG of 1 GiB from a reserve, ms\n\nMedians.\n\n"
+                           + ahead.table(costs))
+
+
 def protection(report: Report) -> None:
     """Costs of the protection of unplugged memory."""
     costs = protected.measure(report.times(3, 1), report.speed)
@@ -140,8 +156,8 @@ def protection(report: Report) -> None:
 
 
 PARTS = {part.__name__: part for part in (
-    requests, stalls, discards, instructions, sizes, maximum, slots, protection, resizes,
-    other_ways, migrations, kvm)}
+    requests, stalls, discards, instructions, sizes, maximum, rest, reserve, slots,
+    protection, resizes, other_ways, migrations, kvm)}
 
 
 def about(quick: bool) -> str:

@@ -11,6 +11,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/cutils.h"
 #include "qemu/error-report.h"
 #include "hw/boards.h"
 #include "hw/virtio/virtio-mem.h"
@@ -86,9 +87,11 @@ static void virtio_mem_set_status(VirtIODevice *vdev, uint8_t status)
     virtio_mem_report_driver(&live->report, status);
     if (!vdev->vm_running) {
         virtio_mem_change_drain(live->engine);
+        virtio_mem_ahead_give_back(&live->ahead);
     } else if (status & VIRTIO_CONFIG_S_DRIVER_OK) {
         virtio_mem_queue_run(live->queue);
         virtio_mem_retry_vm_runs(&live->retry);
+        virtio_mem_ahead_driver_runs(&live->ahead);
     } else {
         virtio_mem_queue_drain(live->queue);
     }
@@ -119,6 +122,7 @@ static void virtio_mem_system_reset(VirtIOMEM *vmem)
     VirtIOMEMLive *live = vmem->live;
 
     virtio_mem_queue_drain(live->queue);
+    virtio_mem_ahead_give_back(&live->ahead);
     /*
      * "Should", not "must" (VIRTIO 1.2, 5.15.6): when it cannot be done now,
      * or has not come to its end when the driver looks, that finds memory
@@ -201,8 +205,9 @@ static void virtio_mem_give_memory_up(VirtIOMEM *vmem, VirtIOMEMLive *live)
 {
     virtio_mem_patrol_stop(&live->patrol);
     virtio_mem_guard_free(live->guard);
-    virtio_mem_backend_release(&live->backend, DEVICE(vmem));
     virtio_mem_memory_cleanup(&live->memory);
+    virtio_mem_ahead_cleanup(&live->ahead);
+    virtio_mem_backend_release(&live->backend, DEVICE(vmem));
 }
 
 static VirtioMEMProtection virtio_mem_protection_of(const VirtIOMEMGuard *guard)
@@ -232,6 +237,9 @@ static bool virtio_mem_protect(VirtIOMEM *vmem, VirtIOMEMLive *live,
             return false;
         }
         live->protection = virtio_mem_protection_of(live->guard);
+        if (live->guard) {
+            virtio_mem_memory_set_guarded(&live->memory);
+        }
     }
     if (wanted == VIRTIO_MEM_PROTECTION_USERFAULTFD &&
         wanted != live->protection) {
@@ -244,9 +252,18 @@ static bool virtio_mem_protect(VirtIOMEM *vmem, VirtIOMEMLive *live,
     return live->protection == VIRTIO_MEM_PROTECTION_NONE ||
            virtio_mem_patrol_start(&live->patrol, &live->state.geo,
                                    &live->state.blocks, &live->backend,
-                                   live->guard, &live->violations,
+                                   &live->memory, live->guard,
+                                   &live->violations,
                                    vmem->protection_interval ?:
                                    VIRTIO_MEM_PATROL_DEFAULT_MS, errp);
+}
+
+static void virtio_mem_behind_changed(void *opaque)
+{
+    VirtIOMEMLive *live = opaque;
+
+    virtio_mem_report_behind(&live->report,
+                             virtio_mem_memory_behind(&live->memory));
 }
 
 /* All that can fail at realize. Undone by virtio_mem_give_memory_up(). */
@@ -254,9 +271,9 @@ static bool virtio_mem_take_memory(VirtIOMEM *vmem, VirtIOMEMLive *live,
                                    Error **errp)
 {
     if (!virtio_mem_memory_init(&live->memory, DEVICE(vmem), live->engine,
-                                &live->backend,
+                                &live->state, &live->backend,
                                 vmem->memdev->prealloc_context, vmem->prealloc,
-                                errp)) {
+                                virtio_mem_behind_changed, live, errp)) {
         return false;
     }
     if (!virtio_mem_backend_take(&live->backend, vmem->memdev,
@@ -306,6 +323,9 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
     virtio_mem_sizes_init(&live->sizes, vdev, &live->state, vmem->initial_size,
                           &live->report, virtio_mem_send_size, vmem);
     virtio_mem_retry_init(&live->retry, vdev);
+    virtio_mem_ahead_init(&live->ahead, vdev, live->engine, &live->memory,
+                          &live->state.geo, &live->state.blocks,
+                          vmem->prealloc_reserve);
     live->queue = virtio_mem_queue_new(vdev, virtio_mem_handle_output,
                                        &live->state, live->engine,
                                        &live->retry, &live->report);
@@ -319,6 +339,7 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
         .state = &live->state,
         .backend = &live->backend,
         .guard = live->guard,
+        .ahead = &live->ahead,
         .engine = live->engine,
         .sizes = &live->sizes,
         .retry = &live->retry,
@@ -332,7 +353,6 @@ static void virtio_mem_unrealize(DeviceState *dev)
     VirtIOMEMLive *live = vmem->live;
 
     virtio_mem_queue_silence(live->queue);
-    virtio_mem_change_cancel(live->engine);
     virtio_mem_change_drain(live->engine);
     virtio_mem_migration_cleanup(&live->migration);
     virtio_mem_system_reset_unlisten(&live->system_reset);
@@ -373,7 +393,9 @@ bool virtio_mem_set_requested_size(VirtIOMEM *vmem, const char *name,
 
 bool virtio_mem_check_unplug(VirtIOMEM *vmem, Error **errp)
 {
-    if (!virtio_mem_change_drain(vmem->live->engine)) {
+    /* What is plugged now may be gone then; what is requested is not. */
+    if (!virtio_mem_get_requested_size(vmem) &&
+        !virtio_mem_change_drain(vmem->live->engine)) {
         error_setg(errp, "virtio-mem device is gone: its guest has taken it out"
                    " of its slot");
         return false;
@@ -392,6 +414,15 @@ bool virtio_mem_check_unplug(VirtIOMEM *vmem, Error **errp)
     if (virtio_mem_get_requested_size(vmem)) {
         error_setg(errp, "virtio-mem device cannot get unplugged while"
                    " '" VIRTIO_MEM_REQUESTED_SIZE_PROP "' != '0'");
+        return false;
+    }
+    if (virtio_mem_memory_behind(&vmem->live->memory)) {
+        g_autofree char *left =
+            size_to_str(virtio_mem_memory_behind(&vmem->live->memory));
+
+        error_setg(errp, "virtio-mem device cannot get unplugged while %s of its"
+                   " unplugged memory are still being given back to the host;"
+                   " try again", left);
         return false;
     }
     return true;

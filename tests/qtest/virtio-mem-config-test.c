@@ -220,8 +220,8 @@ static void list_vectors(void)
 
 static const char *const described[] = {
     "block-size", "ioeventfd", "memaddr", "memdev", "node", "prealloc",
-    "prealloc-threads", "requested-size", "resize-events", "size",
-    "unplugged-inaccessible", "vectors", "x-early-migration", NULL
+    "prealloc-reserve", "prealloc-threads", "requested-size", "resize-events",
+    "size", "unplugged-inaccessible", "vectors", "x-early-migration", NULL
 };
 
 static void check_description(const QDict *property)

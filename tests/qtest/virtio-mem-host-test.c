@@ -1,5 +1,5 @@
 /*
- * virtio-mem: a QEMU that is kept in a sandbox, or to a node of the host
+ * virtio-mem: a QEMU that is kept in a sandbox, to a node of the host, or in a cgroup
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -187,6 +187,106 @@ static void price_of_the_maximum(const void *unused)
     g_assert_cmpuint(much, <, little + 5 * MiB);
 }
 
+/* --- a cgroup ------------------------------------------------------------- */
+
+#define LIMIT (512 * MiB)
+
+typedef struct Cgroup {
+    char *path;
+    const char *limit;          /* file */
+} Cgroup;
+
+static bool cgroup_write(const Cgroup *cgroup, const char *name, uint64_t value)
+{
+    g_autofree char *path = g_build_filename(cgroup->path, name, NULL);
+    g_autofree char *text = g_strdup_printf("%" PRIu64, value);
+    const int fd = open(path, O_WRONLY);
+    const bool written = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return written;
+}
+
+/* With a limit; of version 1 or 2, where its memory is controlled. */
+static bool cgroup_make(Cgroup *cgroup)
+{
+    static const char *const versions[][2] = {
+        { "/sys/fs/cgroup/memory", "memory.limit_in_bytes" },
+        { "/sys/fs/cgroup", "memory.max" },
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(versions); i++) {
+        cgroup->path = g_strdup_printf("%s/virtio-mem-test-%d", versions[i][0],
+                                       (int)getpid());
+        cgroup->limit = versions[i][1];
+        if (!mkdir(cgroup->path, 0700)) {
+            if (cgroup_write(cgroup, cgroup->limit, LIMIT)) {
+                return true;
+            }
+            rmdir(cgroup->path);
+        }
+        g_free(cgroup->path);
+    }
+    g_test_skip("no cgroup that limits memory can be made here");
+    return false;
+}
+
+/* Linux takes a moment to see that nobody is in it any more. */
+static void cgroup_remove(Cgroup *cgroup)
+{
+    const gint64 until = g_get_monotonic_time() + TIMEOUT_US;
+
+    while (rmdir(cgroup->path)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, until);
+        g_usleep(10000);
+    }
+    g_free(cgroup->path);
+}
+
+/*
+ * A guest asks for more than QEMU's cgroup may have. Faulted in, Linux would kill
+ * QEMU for it. It is a shortage as any other: the guest is told to wait, and to try
+ * again, and the memory comes when the limit is raised.
+ */
+static void cgroup_limit(const void *memory)
+{
+    const uint16_t nb_blocks = GiB / BLOCK;
+    QVirtioMEM *mem;
+    Cgroup cgroup;
+    QDict *info;
+    Side *side;
+
+    if (!cgroup_make(&cgroup)) {
+        return;
+    }
+    side = boot_driver(NEW, memory, ",prealloc=on", "");
+    mem = &side->mem;
+    g_assert_true(cgroup_write(&cgroup, "cgroup.procs",
+                               qtest_pid(global_qtest)));
+    resize(2 * GiB);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 0, nb_blocks), ==,
+                     VIRTIO_MEM_RESP_BUSY);
+    info = queried_device();
+    g_assert_cmpstr(qdict_get_str(qdict_get_qdict(info, "resize"), "reason"),
+                    ==, "host-memory");
+    qobject_unref(info);
+    /* What had been there went back: else there would be no room for this. */
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 0, nb_blocks / 4), ==,
+                     VIRTIO_MEM_RESP_ACK);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, nb_blocks, nb_blocks),
+                     ==, VIRTIO_MEM_RESP_BUSY);
+    g_assert_true(cgroup_write(&cgroup, cgroup.limit, 4 * LIMIT));
+    qvirtio_wait_config_isr(mem->vdev, TIMEOUT_US);
+    g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, nb_blocks, nb_blocks),
+                     ==, VIRTIO_MEM_RESP_ACK);
+    g_assert_cmpuint(queried_size(), ==, GiB + GiB / 4);
+    g_assert_cmpuint(resident(), >=, GiB + GiB / 4);
+    leave(side);
+    cgroup_remove(&cgroup);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -194,5 +294,8 @@ int main(int argc, char **argv)
     qtest_add_data_func("virtio-mem/host/nodes", NULL, host_nodes);
     qtest_add_data_func("virtio-mem/host/price-of-the-maximum", NULL,
                         price_of_the_maximum);
+    qtest_add_data_func("virtio-mem/host/cgroup/anonymous", ANONYMOUS,
+                        cgroup_limit);
+    qtest_add_data_func("virtio-mem/host/cgroup/memfd", MEMFD, cgroup_limit);
     return g_test_run();
 }

@@ -345,12 +345,12 @@ static void any_interrupt(Hostile *h)
 static void any_resize(Hostile *h)
 {
     const int vm = h->vm - h->world->vm;
+    const uint64_t size = below(h, 300) * BLOCK;
 
     qobject_unref(qtest_qmp(global_qtest,
                             "{ 'execute': 'memory-device-resize',"
                             "  'arguments': { 'id': %s, 'size': %" PRIu64
-                            " } }", vm ? "vm1" : QVIRTIO_MEM_ID,
-                            below(h, 300) * BLOCK));
+                            " } }", vm ? "vm1" : QVIRTIO_MEM_ID, size));
 }
 
 static void any_command(Hostile *h)

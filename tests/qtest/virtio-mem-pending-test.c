@@ -3,7 +3,8 @@
  *
  * The device has memory of a file, and populates it. Whatever happens before
  * that has ended, the request is answered once, and what is plugged is what was
- * answered. Where the test is to be sure that it has not ended, it is held up.
+ * answered. Where the test is to be sure that it has not ended, it is held up:
+ * then nobody who needs the device at rest waits for it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,14 +18,6 @@
 
 #define BIG (512 * MiB)
 #define BIG_BLOCKS (BIG / BLOCK)
-
-static uint64_t host_memory(int fd)
-{
-    struct stat file;
-
-    g_assert_cmpint(fstat(fd, &file), ==, 0);
-    return file.st_blocks * 512;
-}
 
 /* Send PLUG for 512 MiB, and one request behind it. */
 static uint64_t begin_big_plug(QVirtioMEM *mem)
@@ -71,16 +64,54 @@ static Hold *begin_held_reset(QVirtioMEM *mem)
     return hold;
 }
 
-/* What is done between these two has to wait for the work. */
-static gint64 let_go_soon(Hold *hold)
+static uint64_t pending_discard(void)
 {
-    hold_let_go_after(hold, HELD_MS);
-    return g_get_monotonic_time();
+    QDict *info = queried_device();
+    const uint64_t size = qdict_get_int(info, "pending-discard");
+
+    qobject_unref(info);
+    return size;
 }
 
-static void assert_waited(gint64 since)
+static void assert_status(const char *expected)
 {
-    g_assert_cmpint(g_get_monotonic_time() - since, >=, HELD_MS * 1000);
+    QDict *info = queried_device();
+
+    g_assert_cmpstr(qdict_get_str(qdict_get_qdict(info, "resize"), "status"),
+                    ==, expected);
+    qobject_unref(info);
+}
+
+/* The device is at rest, and its thread has not done anything. */
+static void assert_goes_on_behind(uint64_t plugged)
+{
+    g_assert_cmpuint(queried_size(), ==, plugged);
+    g_assert_cmpuint(pending_discard(), ==, BIG);
+}
+
+/* The thread works again, if it was held, until it has no work left. */
+static void let_go(Hold *hold, int fd)
+{
+    const gint64 until = g_get_monotonic_time() + TIMEOUT_US;
+
+    if (hold) {
+        hold_let_go_after(hold, 0);
+    }
+    while (pending_discard()) {
+        g_assert_cmpint(g_get_monotonic_time(), <, until);
+    }
+    g_assert_cmpuint(memory_of_file(fd), ==, 0);
+}
+
+/* The PLUG was cancelled; STATE, behind it, is answered as usual. */
+static void assert_cancelled(QVirtioMEM *mem, uint64_t buffers)
+{
+    Answer answers[2];
+
+    batch_wait(mem, buffers, answers, ARRAY_SIZE(answers));
+    g_assert_cmpuint(answers[0].type, ==, VIRTIO_MEM_RESP_BUSY);
+    g_assert_cmpuint(answers[1].type, ==, VIRTIO_MEM_RESP_ACK);
+    g_assert_cmpuint(answers[1].state, ==, VIRTIO_MEM_STATE_UNPLUGGED);
 }
 
 static void finish(QVirtioMEM *mem, int fd)
@@ -88,7 +119,7 @@ static void finish(QVirtioMEM *mem, int fd)
     resize(0);
     g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0), ==,
                      VIRTIO_MEM_RESP_ACK);
-    g_assert_cmpuint(host_memory(fd), ==, 0);
+    g_assert_cmpuint(memory_of_file(fd), ==, 0);
 }
 
 /* --- the others go on ----------------------------------------------------- */
@@ -121,12 +152,12 @@ static void monitor_goes_on(QVirtioMEM *mem, int fd)
 
     assert_monitor_answers(BIG);
     assert_plugged(mem, buffers);
-    g_assert_cmpuint(host_memory(fd), ==, BIG);
+    g_assert_cmpuint(memory_of_file(fd), ==, BIG);
 
     resize(0);
     batch_send(mem, &all, 1);
     assert_monitor_answers(0);
-    g_assert_cmpuint(host_memory(fd), ==, 0);
+    g_assert_cmpuint(memory_of_file(fd), ==, 0);
 }
 
 /* What a system reset unplugs goes back to the host in the background, too. */
@@ -135,7 +166,7 @@ static void monitor_goes_on_after_a_system_reset(QVirtioMEM *mem, int fd)
     assert_plugged(mem, begin_big_plug(mem));
     qtest_system_reset(global_qtest);
     assert_monitor_answers(0);
-    g_assert_cmpuint(host_memory(fd), ==, 0);
+    g_assert_cmpuint(memory_of_file(fd), ==, 0);
 }
 
 /*
@@ -161,7 +192,7 @@ static void driver_goes_on_after_a_system_reset(QVirtioMEM *mem, int fd)
     batch_wait(mem, buffers, &answer, 1);
     g_assert_cmpuint(answer.type, ==, VIRTIO_MEM_RESP_ACK);
     g_assert_cmpuint(plugged_size(mem), ==, BLOCK);
-    g_assert_cmpuint(host_memory(fd), ==, BLOCK);
+    g_assert_cmpuint(memory_of_file(fd), ==, BLOCK);
     g_assert_cmpuint(state_of(mem, 0, 7), ==, VIRTIO_MEM_STATE_UNPLUGGED);
     finish(mem, fd);
 }
@@ -175,7 +206,7 @@ static void another_system_reset(QVirtioMEM *mem, int fd)
     g_assert_cmpuint(queried_size(), ==, BIG);
     hold_let_go_after(hold, 0);
     assert_monitor_answers(0);
-    g_assert_cmpuint(host_memory(fd), ==, 0);
+    g_assert_cmpuint(memory_of_file(fd), ==, 0);
 }
 
 static void resize_meanwhile(QVirtioMEM *mem, int fd)
@@ -190,41 +221,93 @@ static void resize_meanwhile(QVirtioMEM *mem, int fd)
     finish(mem, fd);
 }
 
-/* --- it comes to its end before ... --------------------------------------- */
+/* --- a plug is cancelled by ... ------------------------------------------- */
+
+/* The guest is told to try again, and the memory comes when it can. */
+static void assert_retried(QVirtioMEM *mem, int fd)
+{
+    qvirtio_wait_config_isr(mem->vdev, TIMEOUT_US);
+    assert_plugged(mem, begin_big_plug(mem));
+    g_assert_cmpuint(memory_of_file(fd), ==, BIG);
+    finish(mem, fd);
+}
 
 static void stop_meanwhile(QVirtioMEM *mem, int fd)
 {
     uint64_t buffers;
-    const gint64 start = let_go_soon(begin_held_plug(mem, &buffers));
+    Hold *hold = begin_held_plug(mem, &buffers);
 
     qtest_qmp_assert_success(global_qtest, "{ 'execute': 'stop' }");
-    assert_waited(start);
-    g_assert_cmpuint(queried_size(), ==, BIG);
+    assert_goes_on_behind(0);
     qtest_qmp_assert_success(global_qtest, "{ 'execute': 'cont' }");
+    assert_cancelled(mem, buffers);
+    let_go(hold, fd);
+    assert_retried(mem, fd);
+}
+
+/* What is given back would take away what comes. */
+static void plug_waits_for_what_goes(QVirtioMEM *mem, int fd)
+{
+    uint64_t buffers;
+    Hold *hold = begin_held_plug(mem, &buffers);
+
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'stop' }");
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'cont' }");
+    assert_cancelled(mem, buffers);
+    buffers = begin_big_plug(mem);
+    settle();
+    assert_goes_on_behind(0);
+    hold_let_go_after(hold, 0);
     assert_plugged(mem, buffers);
+    g_assert_cmpuint(pending_discard(), ==, 0);
+    g_assert_cmpuint(memory_of_file(fd), ==, BIG);
     finish(mem, fd);
+}
+
+/* One that waits may be cancelled, too. */
+static void stop_while_a_plug_waits(QVirtioMEM *mem, int fd)
+{
+    uint64_t buffers;
+    Hold *hold = begin_held_plug(mem, &buffers);
+
+    for (int i = 0; i < 3; i++) {
+        qtest_qmp_assert_success(global_qtest, "{ 'execute': 'stop' }");
+        qtest_qmp_assert_success(global_qtest, "{ 'execute': 'cont' }");
+        assert_cancelled(mem, buffers);
+        buffers = begin_big_plug(mem);
+        settle();
+        assert_goes_on_behind(0);
+    }
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'stop' }");
+    let_go(hold, fd);
+    qtest_qmp_assert_success(global_qtest, "{ 'execute': 'cont' }");
+    assert_cancelled(mem, buffers);
+    assert_retried(mem, fd);
 }
 
 static void device_reset_meanwhile(QVirtioMEM *mem, int fd)
 {
     uint64_t buffers;
-    const gint64 start = let_go_soon(begin_held_plug(mem, &buffers));
+    Hold *hold = begin_held_plug(mem, &buffers);
 
     restart_as_usual(mem);
-    assert_waited(start);
-    g_assert_cmpuint(plugged_size(mem), ==, BIG);
+    assert_goes_on_behind(0);
     g_assert_cmpuint(state_of(mem, 0, BIG_BLOCKS), ==,
-                     VIRTIO_MEM_STATE_PLUGGED);
+                     VIRTIO_MEM_STATE_UNPLUGGED);
+    let_go(hold, fd);
     finish(mem, fd);
 }
 
+/* Nothing is plugged then: the reset has nothing to unplug. */
 static void system_reset_meanwhile(QVirtioMEM *mem, int fd)
 {
     uint64_t buffers;
-    const gint64 start = let_go_soon(begin_held_plug(mem, &buffers));
+    Hold *hold = begin_held_plug(mem, &buffers);
 
     reset_system(mem);
-    assert_waited(start);
+    assert_goes_on_behind(0);
+    let_go(hold, fd);
+    restart_as_usual(mem);
     g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 7, 1), ==,
                      VIRTIO_MEM_RESP_ACK);
     g_assert_cmpuint(plugged_size(mem), ==, BLOCK);
@@ -235,14 +318,14 @@ static void migration_meanwhile(QVirtioMEM *mem, int fd)
 {
     g_autofree char *path = temporary_file();
     uint64_t buffers;
-    const gint64 start = let_go_soon(begin_held_plug(mem, &buffers));
+    Hold *hold = begin_held_plug(mem, &buffers);
 
     migrate_slowly(path);
-    assert_waited(start);
-    g_assert_cmpuint(queried_size(), ==, BIG);
+    assert_goes_on_behind(0);
+    let_go(hold, fd);
     cancel();
-    assert_plugged(mem, buffers);
-    finish(mem, fd);
+    assert_cancelled(mem, buffers);
+    assert_retried(mem, fd);
     unlink(path);
 }
 
@@ -250,38 +333,37 @@ static void snapshot_meanwhile(QVirtioMEM *mem, int fd)
 {
     g_autofree char *path = temporary_file();
     uint64_t buffers;
-    gint64 start;
+    Hold *hold;
 
     add_snapshot_disk(path);
-    start = let_go_soon(begin_held_plug(mem, &buffers));
+    hold = begin_held_plug(mem, &buffers);
     hmp("savevm one");
-    assert_waited(start);
-    assert_plugged(mem, buffers);
-    finish(mem, fd);
-    hmp("loadvm one");
-    g_assert_cmpuint(queried_size(), ==, BIG);
-    restart_as_usual(mem);
-    finish(mem, fd);
+    assert_goes_on_behind(0);
+    assert_cancelled(mem, buffers);
+    let_go(hold, fd);
+    assert_retried(mem, fd);
     unlink(path);
 }
 
-/* Nothing was plugged when the user asked, but it was about to be. */
+/* Nothing was plugged when the user asked, and nothing is. */
 static void unplug_of_the_device_meanwhile(QVirtioMEM *mem, int fd)
 {
     uint64_t buffers;
     Hold *hold = begin_held_plug(mem, &buffers);
-    gint64 start;
     QDict *rsp;
 
     resize(0);
-    start = let_go_soon(hold);
     rsp = qtest_qmp(global_qtest, "{ 'execute': 'device_del', 'arguments':"
                     " { 'id': %s } }", QVIRTIO_MEM_ID);
-    assert_waited(start);
     g_assert_nonnull(strstr(qdict_get_str(qdict_get_qdict(rsp, "error"),
-                                          "desc"), "still plugged"));
+                                          "desc"),
+                            "512 MiB of its unplugged memory"));
     qobject_unref(rsp);
-    assert_plugged(mem, buffers);
+    assert_goes_on_behind(0);
+    assert_status("resizing");
+    let_go(hold, fd);
+    assert_status("settled");
+    assert_cancelled(mem, buffers);
     finish(mem, fd);
 }
 
@@ -290,36 +372,36 @@ static void quit_meanwhile(QVirtioMEM *mem, int fd)
 {
     uint64_t buffers;
 
-    let_go_soon(begin_held_plug(mem, &buffers));
+    hold_let_go_after(begin_held_plug(mem, &buffers), HELD_MS);
 }
 
-/* --- what a system reset has begun, too ----------------------------------- */
+/* --- an unplug is carried out, and its memory goes behind ----------------- */
 
 static void stop_after_a_system_reset(QVirtioMEM *mem, int fd)
 {
-    const gint64 start = let_go_soon(begin_held_reset(mem));
+    Hold *hold = begin_held_reset(mem);
 
     qtest_qmp_assert_success(global_qtest, "{ 'execute': 'stop' }");
-    assert_waited(start);
-    g_assert_cmpuint(queried_size(), ==, 0);
-    g_assert_cmpuint(host_memory(fd), ==, 0);
+    assert_goes_on_behind(0);
+    g_assert_cmpuint(memory_of_file(fd), ==, BIG);
+    let_go(hold, fd);
 }
 
 static void migration_after_a_system_reset(QVirtioMEM *mem, int fd)
 {
     g_autofree char *path = temporary_file();
-    const gint64 start = let_go_soon(begin_held_reset(mem));
+    Hold *hold = begin_held_reset(mem);
 
     migrate_slowly(path);
-    assert_waited(start);
-    g_assert_cmpuint(queried_size(), ==, 0);
+    assert_goes_on_behind(0);
+    let_go(hold, fd);
     cancel();
     unlink(path);
 }
 
 static void quit_after_a_system_reset(QVirtioMEM *mem, int fd)
 {
-    let_go_soon(begin_held_reset(mem));
+    hold_let_go_after(begin_held_reset(mem), HELD_MS);
 }
 
 /* While the VM is stopped, nothing changes that one may be looking at. */
@@ -329,7 +411,7 @@ static void system_reset_of_a_stopped_vm(QVirtioMEM *mem, int fd)
     qtest_qmp_assert_success(global_qtest, "{ 'execute': 'stop' }");
     qtest_system_reset(global_qtest);
     g_assert_cmpuint(queried_size(), ==, 0);
-    g_assert_cmpuint(host_memory(fd), ==, 0);
+    let_go(NULL, fd);
 }
 
 /* QEMU resets the system before it loads. */
@@ -349,23 +431,23 @@ static void load_when_plugged(QVirtioMEM *mem, int fd)
     unlink(path);
 }
 
-/* A big unplug: its memory is there until it is not. */
+/* The driver has asked for what the answer cannot reach any more. */
 static void reset_while_unplugging(QVirtioMEM *mem, int fd)
 {
     const Request all = { VIRTIO_MEM_REQ_UNPLUG_ALL };
     Hold *hold;
-    gint64 start;
 
     assert_plugged(mem, begin_big_plug(mem));
     resize(0);
     hold = hold_work(global_qtest);
     batch_send(mem, &all, 1);
-    start = let_go_soon(hold);
+    settle();
+    g_assert_cmpuint(plugged_size(mem), ==, BIG);
     restart_as_usual(mem);
-    assert_waited(start);
-    g_assert_cmpuint(plugged_size(mem), ==, 0);
+    assert_goes_on_behind(0);
     g_assert_cmpuint(usable_size(mem), ==, 0);
-    g_assert_cmpuint(host_memory(fd), ==, 0);
+    g_assert_cmpuint(memory_of_file(fd), ==, BIG);
+    let_go(hold, fd);
 }
 
 /* -------------------------------------------------------------------------- */
@@ -437,22 +519,24 @@ int main(int argc, char **argv)
     add_held("driver-goes-on-after-a-system-reset",
              driver_goes_on_after_a_system_reset);
     add_held("resize-meanwhile", resize_meanwhile);
-    add_held("ends-before-a-stop", stop_meanwhile);
-    add_held("ends-before-a-device-reset", device_reset_meanwhile);
-    add_held("ends-before-a-system-reset", system_reset_meanwhile);
-    add_held("ends-before-a-migration", migration_meanwhile);
+    add_held("stop-cancels-a-plug", stop_meanwhile);
+    add_held("plug-waits-for-what-goes", plug_waits_for_what_goes);
+    add_held("stop-cancels-a-plug-that-waits", stop_while_a_plug_waits);
+    add_held("device-reset-cancels-a-plug", device_reset_meanwhile);
+    add_held("system-reset-cancels-a-plug", system_reset_meanwhile);
+    add_held("migration-cancels-a-plug", migration_meanwhile);
     /* Where blocks are not saved before RAM asks for them. */
-    add_as("ends-before-a-migration-of-7.2", migration_meanwhile, run_held_old);
-    add_held("ends-before-a-snapshot", snapshot_meanwhile);
-    add_held("ends-before-quit", quit_meanwhile);
-    add_held("system-reset-ends-before-a-stop", stop_after_a_system_reset);
+    add_as("migration-of-7.2-cancels-a-plug", migration_meanwhile, run_held_old);
+    add_held("snapshot-cancels-a-plug", snapshot_meanwhile);
+    add_held("quit-cancels-a-plug", quit_meanwhile);
+    add_held("stop-leaves-a-system-reset-behind", stop_after_a_system_reset);
     add("system-reset-of-a-stopped-vm", system_reset_of_a_stopped_vm);
-    add_held("system-reset-ends-before-a-migration",
+    add_held("migration-leaves-a-system-reset-behind",
              migration_after_a_system_reset);
     add_held("system-reset-goes-on-after-another", another_system_reset);
-    add_held("system-reset-ends-before-quit", quit_after_a_system_reset);
+    add_held("quit-leaves-a-system-reset-behind", quit_after_a_system_reset);
     add("load-resets-before", load_when_plugged);
     add_held("keeps-the-device", unplug_of_the_device_meanwhile);
-    add_held("unplug-ends-before-a-device-reset", reset_while_unplugging);
+    add_held("device-reset-leaves-an-unplug-behind", reset_while_unplugging);
     return g_test_run();
 }

@@ -228,6 +228,8 @@ QVirtioMEM *restart_driver(Side *side)
 void migrate_slowly(const char *path)
 {
     set_bandwidth(1000);
+    /* The VM has more, and what is empty would be sent within half a second. */
+    qtest_memset(global_qtest, 24 * MiB, 1, 4 * MiB);
     start_migration("migrate", path);
     wait_for("query-migrate", "active");
 }

@@ -220,21 +220,37 @@ void assert_recovers(QVirtioMEM *mem)
                      VIRTIO_MEM_RESP_ACK);
 }
 
+uint64_t memory_of_file(int fd)
+{
+    struct stat file;
+
+    g_assert_cmpint(fstat(fd, &file), ==, 0);
+    return file.st_blocks * 512;
+}
+
+QDict *queried_device(void)
+{
+    QDict *rsp = qtest_qmp(global_qtest,
+                           "{ 'execute': 'query-memory-devices' }");
+    QDict *info = qobject_to(QDict, qlist_peek(qdict_get_qlist(rsp, "return")));
+
+    info = qobject_ref(qdict_get_qdict(info, "data"));
+    qobject_unref(rsp);
+    return info;
+}
+
 uint64_t queried_size(void)
 {
-    QDict *rsp, *info;
+    QDict *info = queried_device();
     uint64_t size;
 
-    rsp = qtest_qmp(global_qtest, "{ 'execute': 'query-memory-devices' }");
-    info = qobject_to(QDict, qlist_peek(qdict_get_qlist(rsp, "return")));
-    info = qdict_get_qdict(info, "data");
     g_assert_cmpstr(qdict_get_str(info, "id"), ==, QVIRTIO_MEM_ID);
     g_assert_cmpuint(qdict_get_int(info, "max-size"), ==, REGION);
     g_assert_cmpuint(qdict_get_int(info, "block-size"), ==, BLOCK);
     g_assert_cmpuint(qdict_get_int(info, "node"), ==, QVIRTIO_MEM_NODE);
     g_assert_cmpstr(qdict_get_str(info, "memdev"), ==, "/objects/mem0");
     size = qdict_get_int(info, "size");
-    qobject_unref(rsp);
+    qobject_unref(info);
     return size;
 }
 

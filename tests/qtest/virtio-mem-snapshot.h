@@ -54,6 +54,12 @@ void assert_unchanged(QVirtioMEM *mem, Snapshot *before);
 /* After whatever a driver did wrong: reset the device, plug and unplug. */
 void assert_recovers(QVirtioMEM *mem);
 
+/* Bytes that the file has of the host. */
+uint64_t memory_of_file(int fd);
+
+/* What query-memory-devices says of the first device. */
+QDict *queried_device(void);
+
 /* The size that query-memory-devices has, with all else it says checked. */
 uint64_t queried_size(void);
 

@@ -104,6 +104,16 @@ static const StartUpError start_up_errors[] = {
       "'memdev' must be set to the id of a memory backend" },
     { "memdev/used-twice", VM " -device virtio-mem-pci,memdev=mem0",
       "'memdev' names the memory backend 'mem0', which is already used" },
+    { "reserve/without-prealloc", VM ",prealloc-reserve=4M",
+      "'prealloc-reserve' needs 'prealloc' to be on" },
+    { "reserve/protection",
+      VM ",prealloc=on,prealloc-reserve=4M,unplugged-protection=discard",
+      "'prealloc-reserve' has unplugged memory populated, which"
+      " 'unplugged-protection' (discard) keeps empty" },
+    { "reserve/alignment", VM ",prealloc=on,prealloc-reserve=3M,block-size=2M",
+      "'prealloc-reserve' must be a multiple of the block size" },
+    { "reserve/too-large", VM ",prealloc=on,prealloc-reserve=1T",
+      "'prealloc-reserve' cannot exceed the memory backend size" },
     { "memdev/prealloc", MEMORY
       " -object memory-backend-ram,id=mem0,size=64M,prealloc=on" DEVICE,
       "'memdev' names the memory backend 'mem0', which has prealloc=on" },

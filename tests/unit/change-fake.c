@@ -94,11 +94,21 @@ static void memory_wait(void *self)
     virtio_mem_change_resume(fake->engine, next_return(fake));
 }
 
-static void memory_cancel(void *self)
+/* Somebody needs the device at rest. */
+static void memory_hurry(void *self)
 {
     Fake *fake = self;
 
-    fake->cancelled++;
+    fake->hurried++;
+    memory_wait(self);
+}
+
+bool fake_let_it_end(Fake *fake)
+{
+    while (fake->pending) {
+        memory_wait(fake);
+    }
+    return !virtio_mem_change_is_pending(fake->engine);
 }
 
 const VirtIOMEMPart fake_memory = {
@@ -110,7 +120,7 @@ const VirtIOMEMPart fake_memory = {
     .unplug_fails = VIRTIO_MEM_PROGRESS_HOST_DISCARD,
     .may_refuse = memory_may_refuse,
     .wait = memory_wait,
-    .cancel = memory_cancel,
+    .hurry = memory_hurry,
 };
 
 static int listeners_plug(void *self, const VirtIOMEMChange *change)

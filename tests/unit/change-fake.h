@@ -25,7 +25,7 @@ typedef struct Fake {
     bool later;                 /* memory is pending first */
     bool pending;
     bool refuses;               /* a plug may fail */
-    unsigned cancelled;
+    unsigned hurried;           /* steps */
     unsigned done;              /* calls of done() */
     unsigned ended;             /* changes that the parts heard the end of */
     VirtIOMEMGeometry geo;
@@ -43,6 +43,9 @@ extern const VirtIOMEMPart fake_memory;
  */
 void fake_init(Fake *fake, VirtIOMEMRange plugged, const int *returns);
 void fake_cleanup(Fake *fake);
+
+/* What is pending takes its time. Returns whether that was the end. */
+bool fake_let_it_end(Fake *fake);
 
 typedef struct Case {
     const char *name;

@@ -8,9 +8,11 @@
 #include "qemu/osdep.h"
 #include "change-fake.h"
 
-/* --- cancel --------------------------------------------------------------- */
+/* --- drain ---------------------------------------------------------------- */
 
-static void cancel(bool plug, const int *returns, int ret, const char *log)
+/* @hurried: steps */
+static void drain(bool plug, const int *returns, int ret, unsigned hurried,
+                  const char *log)
 {
     const Case c = {
         .plug = plug,
@@ -26,41 +28,52 @@ static void cancel(bool plug, const int *returns, int ret, const char *log)
     asked = ask(&fake, &c);
     g_assert_cmpint(virtio_mem_change_begin(fake.engine, &asked.change), ==,
                     VIRTIO_MEM_PENDING);
-    virtio_mem_change_cancel(fake.engine);
     g_assert_true(virtio_mem_change_drain(fake.engine));
-    g_assert_cmpuint(fake.cancelled, ==, plug);
+    g_assert_cmpuint(fake.hurried, ==, hurried);
     g_assert_cmpint(asked.change.ret, ==, ret);
     g_assert_cmpstr(fake.log->str, ==, log);
+    g_assert_cmpint(asked.change.reason, ==, ret == -ENOMEM ?
+                    VIRTIO_MEM_PROGRESS_HOST_MEMORY :
+                    VIRTIO_MEM_PROGRESS_NO_REASON);
     assert_blocks(&fake, &c);
-    virtio_mem_change_cancel(fake.engine);      /* of nothing */
+    g_assert_true(virtio_mem_change_drain(fake.engine));    /* of nothing */
     fake_cleanup(&fake);
 }
 
-static void test_cancel_plug(void)
+static void test_drain_plug(void)
 {
     const int returns[MAX_CALLS] = { 0 };
 
-    cancel(true, returns, -ECANCELED,
+    drain(true, returns, -ECANCELED, 2,
            "memory plug 0x1400000+0x400000 unplugged\n"
            "  memory plug: 0, 10 plugged\n"
            "memory undo 0x1400000+0x400000 unplugged\n"
            "  memory undo: 0, 10 plugged\n");
 }
 
-static void test_cancel_fails(void)
+static void test_drain_stopped_plug(void)
+{
+    const int returns[MAX_CALLS] = { -ECANCELED };
+
+    drain(true, returns, -ECANCELED, 1,
+          "memory plug 0x1400000+0x400000 unplugged\n"
+          "  memory plug: -125, 10 plugged\n");
+}
+
+static void test_drain_fails(void)
 {
     const int returns[MAX_CALLS] = { -ENOMEM };
 
-    cancel(true, returns, -ENOMEM,
+    drain(true, returns, -ENOMEM, 1,
            "memory plug 0x1400000+0x400000 unplugged\n"
            "  memory plug: -12, 10 plugged\n");
 }
 
-static void test_cancel_unplug(void)
+static void test_drain_unplug(void)
 {
     const int returns[MAX_CALLS] = { 0 };
 
-    cancel(false, returns, 0,
+    drain(false, returns, 0, 1,
            "memory unplug 0x1000000+0x400000 plugged\n"
            "  memory unplug: 0, 10 plugged\n"
            "listeners unplug 0x1000000+0x400000 plugged\n"
@@ -225,12 +238,13 @@ static void test_wrong_order(gconstpointer of_unplug)
 
 void add_life_tests(void)
 {
-    g_test_add_func("/virtio-mem/change/cancel/undoes-a-plug",
-                    test_cancel_plug);
-    g_test_add_func("/virtio-mem/change/cancel/hides-no-failure",
-                    test_cancel_fails);
-    g_test_add_func("/virtio-mem/change/cancel/leaves-an-unplug",
-                    test_cancel_unplug);
+    g_test_add_func("/virtio-mem/change/drain/undoes-a-plug", test_drain_plug);
+    g_test_add_func("/virtio-mem/change/drain/stops-a-plug",
+                    test_drain_stopped_plug);
+    g_test_add_func("/virtio-mem/change/drain/hides-no-failure",
+                    test_drain_fails);
+    g_test_add_func("/virtio-mem/change/drain/hurries-an-unplug",
+                    test_drain_unplug);
     g_test_add_func("/virtio-mem/change/drain/takes-the-device-away",
                     test_drain_to_the_end);
     g_test_add_func("/virtio-mem/change/join", test_join);

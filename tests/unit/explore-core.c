@@ -89,7 +89,6 @@ static void device_unrealize(void)
     Live *live = world.live;
 
     virtio_mem_queue_silence(live->queue);
-    virtio_mem_change_cancel(live->engine);
     virtio_mem_change_drain(live->engine);
     virtio_mem_queue_free(live->queue);
     MUST(live->work == NO_WORK, "the device goes, and its worker works");

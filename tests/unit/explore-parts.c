@@ -71,8 +71,7 @@ static int memory_works(Live *live, Work work, const VirtIOMEMChange *change)
 
     check_step(change);
     MUST(live->work == NO_WORK, "the worker has two jobs");
-    if (change->range.count > WORLD_LITTLE &&
-        (work == WORK_PLUG || !change->at_once)) {
+    if (change->range.count > WORLD_LITTLE) {
         live->work = work;
         live->work_range = change->range;
         return VIRTIO_MEM_PENDING;
@@ -124,17 +123,28 @@ static void memory_wait(void *self)
     const Live *live = self;
 
     MUST(live->work != NO_WORK, "somebody waits, and no worker works");
-    MUST(!world.quiet || world.removing ||
-         live->engine->current->origin == VIRTIO_MEM_BY_DRIVER,
-         "a reset waits for what the driver did not ask for");
+    MUST(live->engine->current->at_once &&
+         virtio_mem_change_is_plug(live->engine->current),
+         "somebody waits for what could go on behind");
     parts_work_ends();
 }
 
-static void memory_cancel(void *self)
+/* What takes long goes on behind. */
+static void memory_hurry(void *self)
 {
-    const Live *live = self;
+    Live *live = self;
+    const Work work = live->work;
 
-    MUST(live->work == WORK_PLUG, "what is cancelled is no plug");
+    MUST(work != NO_WORK, "somebody is in a hurry, and no worker works");
+    MUST(!world.quiet || world.removing || live->engine->current->at_once ||
+         live->engine->current->origin == VIRTIO_MEM_BY_DRIVER,
+         "a reset ends what the driver did not ask for");
+    live->work = NO_WORK;
+    if (work != WORK_PLUG) {
+        work_done(live, work, live->work_range, 0);
+    }
+    virtio_mem_change_resume(live->engine,
+                             work == WORK_PLUG ? -ECANCELED : 0);
 }
 
 static const VirtIOMEMPart memory_part = {
@@ -145,7 +155,7 @@ static const VirtIOMEMPart memory_part = {
     .plug_fails = VIRTIO_MEM_PROGRESS_HOST_MEMORY,
     .unplug_fails = VIRTIO_MEM_PROGRESS_HOST_DISCARD,
     .wait = memory_wait,
-    .cancel = memory_cancel,
+    .hurry = memory_hurry,
 };
 
 /* --- a mapping ------------------------------------------------------------ */

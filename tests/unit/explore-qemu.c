@@ -214,7 +214,7 @@ bool virtio_mem_retry_is_migrating(void)
     return world.migrating;
 }
 
-void virtio_mem_retry_after_migration(VirtIOMEMRetry *retry)
+void virtio_mem_retry_soon(VirtIOMEMRetry *retry)
 {
     MUST(retry == &world.live->retry, "another guest waits");
     world.told_to_wait = true;

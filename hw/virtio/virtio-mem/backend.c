@@ -211,6 +211,7 @@ typedef struct BackendDiscard {
     VirtIOMEMSpan span;
     uint64_t step;
     uint64_t done;              /* bytes, by a single thread */
+    const bool *cancelled;      /* atomic */
 } BackendDiscard;
 
 static VirtIOMEMSpan backend_step_of(const BackendDiscard *discard, uint64_t at)
@@ -226,6 +227,9 @@ static int backend_discard_step(void *opaque, size_t number)
     BackendDiscard *discard = opaque;
     const VirtIOMEMSpan span = backend_step_of(discard, number * discard->step);
 
+    if (qatomic_read(discard->cancelled)) {
+        return -ECANCELED;
+    }
     qatomic_set(&discard->done, number * discard->step);
     return virtio_mem_backend_discard(discard->backend, span);
 }
@@ -235,7 +239,9 @@ static void *backend_unmap_ahead(void *opaque)
 {
     const BackendDiscard *discard = opaque;
 
-    for (uint64_t at = 0; at < discard->span.size; at += discard->step) {
+    for (uint64_t at = 0; at < discard->span.size &&
+                          !qatomic_read(discard->cancelled);
+         at += discard->step) {
         if (at >= qatomic_read(&discard->done)) {
             const VirtIOMEMSpan span = backend_step_of(discard, at);
 
@@ -251,7 +257,8 @@ static void *backend_unmap_ahead(void *opaque)
  * a file at a time.
  */
 int virtio_mem_backend_discard_in_steps(const VirtIOMEMBackend *backend,
-                                        VirtIOMEMSpan span)
+                                        VirtIOMEMSpan span,
+                                        const bool *cancelled)
 {
     const unsigned most = backend->threads ?: VIRTIO_MEM_STEPS_MAX_THREADS;
     const bool is_small = backend->page_size == qemu_real_host_page_size();
@@ -260,6 +267,7 @@ int virtio_mem_backend_discard_in_steps(const VirtIOMEMBackend *backend,
         .backend = backend,
         .span = span,
         .step = MAX(backend->page_size, BACKEND_DISCARD_STEP),
+        .cancelled = cancelled,
     };
     const VirtIOMEMSteps steps = {
         .count = DIV_ROUND_UP(span.size, discard.step),
@@ -385,6 +393,7 @@ int virtio_mem_backend_populate(const VirtIOMEMBackend *backend,
         .size = span.size,
         .step = MAX(backend->page_size, BACKEND_POPULATE_STEP),
         .threads = backend->threads,
+        .looks = backend->page_size == qemu_real_host_page_size(),
         .cancelled = cancelled,
     };
     const int ret = virtio_mem_populate(&what);

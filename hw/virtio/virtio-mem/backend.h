@@ -148,10 +148,12 @@ int virtio_mem_backend_discard(const VirtIOMEMBackend *backend,
  * The same in steps of 64 MiB. For a thread that nobody waits for: as it is
  * with faulting in (see populate.h), a kernel without locks for each mapping
  * keeps QEMU from changing its address space during a step. An error ends it;
- * the steps before are done.
+ * the steps before are done. When @cancelled, which is atomic, becomes true it
+ * ends soon with -ECANCELED.
  */
 int virtio_mem_backend_discard_in_steps(const VirtIOMEMBackend *backend,
-                                        VirtIOMEMSpan span);
+                                        VirtIOMEMSpan span,
+                                        const bool *cancelled);
 
 /*
  * virtio_mem_backend_discard_unplugged: give back what lies behind the

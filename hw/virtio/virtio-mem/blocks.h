@@ -57,7 +57,7 @@ void virtio_mem_blocks_cleanup(VirtIOMEMBlocks *blocks);
 /*
  * Mark all blocks of @range plugged or unplugged, whatever they were before.
  * @range lies inside the blocks. Of the device, only the part `state` calls
- * this, and migration for blocks of its own.
+ * this, and migration and reserve for blocks of their own.
  */
 void virtio_mem_blocks_set(VirtIOMEMBlocks *blocks, VirtIOMEMRange range,
                            bool plugged);

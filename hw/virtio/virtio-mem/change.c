@@ -104,7 +104,9 @@ static void change_step_ended(VirtIOMEMEngine *engine, int ret)
     }
     if (ret) {
         g_assert(reason);
-        change_turn_back(change, ret, reason);
+        change_turn_back(change, ret,
+                         change->cancelled && ret == -ECANCELED ?
+                         VIRTIO_MEM_PROGRESS_NO_REASON : reason);
         return;
     }
     change->at++;
@@ -143,7 +145,8 @@ static int change_go_on(VirtIOMEMEngine *engine)
         }
         ret = step(change_part(engine)->self, change);
         if (ret == VIRTIO_MEM_PENDING) {
-            g_assert(change_part(engine)->part->wait);
+            g_assert(change_part(engine)->part->wait &&
+                     change_part(engine)->part->hurry);
             return ret;
         }
         change_step_ended(engine, ret);
@@ -154,6 +157,20 @@ static int change_go_on(VirtIOMEMEngine *engine)
 
 /* --- changes -------------------------------------------------------------- */
 
+/* Of what is done at once nothing is cancelled: its end is what is asked for. */
+static void change_wait(VirtIOMEMEngine *engine)
+{
+    while (engine->current) {
+        const VirtIOMEMPartOfDevice *at = change_part(engine);
+
+        if (virtio_mem_change_is_plug(engine->current)) {
+            at->part->wait(at->self);
+        } else {
+            at->part->hurry(at->self);
+        }
+    }
+}
+
 bool virtio_mem_change_drain(VirtIOMEMEngine *engine)
 {
     bool there;
@@ -162,7 +179,8 @@ bool virtio_mem_change_drain(VirtIOMEMEngine *engine)
     while (engine->current) {
         const VirtIOMEMPartOfDevice *at = change_part(engine);
 
-        at->part->wait(at->self);
+        engine->current->cancelled = virtio_mem_change_is_plug(engine->current);
+        at->part->hurry(at->self);
     }
     there = !engine->closed;
     g_rc_box_release(engine);
@@ -189,7 +207,7 @@ int virtio_mem_change_begin(VirtIOMEMEngine *engine, VirtIOMEMChange *change)
     }
     ret = change_go_on(engine);
     if (ret == VIRTIO_MEM_PENDING && change->at_once) {
-        virtio_mem_change_drain(engine);
+        change_wait(engine);
         ret = change->ret;
     }
     return ret;
@@ -202,20 +220,6 @@ void virtio_mem_change_resume(VirtIOMEMEngine *engine, int ret)
     change_step_ended(engine, ret);
     if (change_go_on(engine) != VIRTIO_MEM_PENDING && !change->at_once) {
         change->done(change);
-    }
-}
-
-void virtio_mem_change_cancel(VirtIOMEMEngine *engine)
-{
-    VirtIOMEMChange *change = engine->current;
-
-    if (change && virtio_mem_change_is_plug(change) && !change->undoing) {
-        const VirtIOMEMPartOfDevice *at = change_part(engine);
-
-        change->cancelled = true;
-        if (at->part->cancel) {
-            at->part->cancel(at->self);
-        }
     }
 }
 

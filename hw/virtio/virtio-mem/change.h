@@ -9,8 +9,9 @@
  *   unplug:  each part's unplug, in the same order
  *   at the end, well or not: each part's ended, in the same order
  *
- * A part may leave its work pending: then the change goes on later. One that
- * cannot wait drains.
+ * A part may leave its work pending: then the change goes on later. Who needs the
+ * device at rest drains, and does not wait for host memory: a plug on its way is
+ * cancelled, and what an unplug gives back goes on behind.
  *
  * The engine knows nothing of any part. It is the only place that orders
  * effects. This module is pure; tests fail each part in turn.
@@ -95,12 +96,13 @@ typedef struct VirtIOMEMPart {
     bool (*may_refuse)(void *self);
 
     /*
-     * Of a part that may return VIRTIO_MEM_PENDING from the four above, and
-     * calls virtio_mem_change_resume() in the end. wait: do that before it
-     * returns. cancel: end soon, with any result; the plug is undone.
+     * Of a part that may return VIRTIO_MEM_PENDING from the four above. Both call
+     * virtio_mem_change_resume() before they return. wait: however long it takes.
+     * hurry: soon. A plug may fail with -ECANCELED, and what takes long without
+     * anything depending on it goes on behind the change.
      */
     void (*wait)(void *self);
-    void (*cancel)(void *self);
+    void (*hurry)(void *self);
 
     /* The change has ended, and nothing is pending any more. */
     void (*ended)(void *self, const VirtIOMEMChange *change);
@@ -165,16 +167,12 @@ static inline bool virtio_mem_change_is_pending(const VirtIOMEMEngine *engine)
 }
 
 /*
- * virtio_mem_change_drain: if a change is on its way, wait until it has ended
- * and done() was called. Returns false when that took the device away.
+ * virtio_mem_change_drain: if a change is on its way, have it end now, and done()
+ * called. A plug whose memory is not there yet is undone and ends with -ECANCELED;
+ * an unplug is carried out, and may give memory back later. Returns false when that
+ * took the device away.
  */
 bool virtio_mem_change_drain(VirtIOMEMEngine *engine);
-
-/*
- * virtio_mem_change_cancel: nobody needs a plug any more that is on its way. It
- * is undone, and ends soon with -ECANCELED. An unplug goes on.
- */
-void virtio_mem_change_cancel(VirtIOMEMEngine *engine);
 
 /*
  * May several requests for @action be carried out as one? A plug that might

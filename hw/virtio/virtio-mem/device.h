@@ -11,6 +11,7 @@
 #define HW_VIRTIO_MEM_DEVICE_H
 
 #include "hw/virtio/virtio-mem.h"
+#include "ahead.h"
 #include "backend.h"
 #include "change.h"
 #include "guard.h"
@@ -34,6 +35,7 @@ struct VirtIOMEMLive {
     VirtIOMEMPartOfDevice *parts;   /* of a change, in order */
     VirtIOMEMEngine *engine;
     VirtIOMEMMemory memory;
+    VirtIOMEMAhead ahead;
     VirtIOMEMSlots slots;
     VirtIOMEMListeners listeners;
     VirtIOMEMSizes sizes;

@@ -314,7 +314,9 @@ static int guard_on_again(void *self, const VirtIOMEMChange *change)
 
     if (guard) {
         guard_on(self, change);
-        virtio_mem_backend_discard(guard->backend, change->span);
+        if (change->ret != -ECANCELED) {    /* that goes on behind */
+            virtio_mem_backend_discard(guard->backend, change->span);
+        }
     }
     return 0;
 }

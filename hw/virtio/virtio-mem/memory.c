@@ -5,132 +5,194 @@
  */
 
 #include "qemu/osdep.h"
-#include "qemu/atomic.h"
-#include "qemu/cutils.h"
-#include "qemu/error-report.h"
-#include "qemu/timer.h"
 #include "qemu/units.h"
 #include "memory.h"
 
 /* What is done at once: a thread would take longer than that. */
 #define MEMORY_LITTLE (4 * MiB)
 
-/* --- jobs ----------------------------------------------------------------- */
+/* --- behind --------------------------------------------------------------- */
 
-/* Any thread. What could be had before memory ran out goes back to the host. */
-static int memory_populate(const VirtIOMEMBackend *backend, VirtIOMEMJob *job)
+uint64_t virtio_mem_memory_behind(const VirtIOMEMMemory *memory)
 {
-    const int ret = virtio_mem_backend_populate(backend, job->span,
-                                                &job->cancelled, &job->err);
-
-    if (ret && job->give_back) {
-        virtio_mem_backend_discard_in_steps(backend, job->span);
-    }
-    return ret;
+    return virtio_mem_jobs_behind(&memory->jobs);
 }
 
-/* On the worker's thread. */
-static int memory_work(void *opaque)
+bool virtio_mem_memory_is_behind(const VirtIOMEMMemory *memory,
+                                 VirtIOMEMSpan span)
+{
+    return virtio_mem_jobs_is_behind(&memory->jobs, span);
+}
+
+static void memory_behind_changed(void *opaque)
+{
+    const VirtIOMEMMemory *memory = opaque;
+
+    memory->behind_changed(memory->opaque);
+}
+
+/* --- ahead ---------------------------------------------------------------- */
+
+/* The blocks are plugged or discarded: what is there is nothing in reserve. */
+static void memory_leave_reserve(VirtIOMEMMemory *memory,
+                                 const VirtIOMEMChange *change)
+{
+    if (memory->ahead.reserve) {
+        virtio_mem_reserve_set(memory->ahead.reserve, change->range, false);
+    }
+    if (virtio_mem_jobs_is_ahead(&memory->jobs, change->span)) {
+        virtio_mem_jobs_cancel_ahead(&memory->jobs);
+    }
+}
+
+static bool memory_is_in_reserve(const VirtIOMEMMemory *memory,
+                                 const VirtIOMEMChange *change)
+{
+    return memory->ahead.reserve &&
+           virtio_mem_reserve_covers(memory->ahead.reserve, change->range);
+}
+
+static void memory_ahead_ended(void *opaque, VirtIOMEMSpan span, int ret,
+                               bool waited)
 {
     VirtIOMEMMemory *memory = opaque;
-    VirtIOMEMJob *job = &memory->job;
+    const VirtIOMEMGeometry *geo = &memory->state->geo;
+    const VirtIOMEMRange range = virtio_mem_range_covering(geo, span);
+    VirtIOMEMRange run = { .first = range.first };
 
-    return job->populate ? memory_populate(memory->backend, job)
-                         : virtio_mem_backend_discard_in_steps(memory->backend,
-                                                               job->span);
-}
-
-/* Once until there is enough, however often the guest tries. */
-static void memory_report_shortage(VirtIOMEMMemory *memory)
-{
-    const VirtIOMEMJob *job = &memory->job;
-
-    if (job->err && !memory->shortage_told) {
-        g_autofree char *name = virtio_mem_backend_name(memory->backend);
-        g_autofree char *size = size_to_str(job->span.size);
-
-        warn_report("virtio-mem: memory backend '%s' ran out of memory (%s"
-                    " more were needed): %s", name, size,
-                    error_get_pretty(job->err));
+    if (!ret) {
+        virtio_mem_reserve_set(memory->ahead.reserve, range, true);
     }
-    if (job->populate) {
-        memory->shortage_told = job->err;
+    while (ret && virtio_mem_blocks_next_vacant(&memory->state->blocks, range,
+                                                &run)) {
+        virtio_mem_jobs_put_behind(&memory->jobs,
+                                   virtio_mem_range_span(geo, run));
+    }
+    memory->ahead.ended(memory->ahead.opaque, ret, waited);
+}
+
+void virtio_mem_memory_set_ahead(VirtIOMEMMemory *memory,
+                                 VirtIOMEMMemoryAhead ahead)
+{
+    memory->ahead = ahead;
+}
+
+void virtio_mem_memory_populate_ahead(VirtIOMEMMemory *memory,
+                                      VirtIOMEMRange range)
+{
+    virtio_mem_jobs_begin_ahead(&memory->jobs, virtio_mem_range_span(
+                                    &memory->state->geo, range));
+}
+
+void virtio_mem_memory_give_back(VirtIOMEMMemory *memory, VirtIOMEMRange range)
+{
+    VirtIOMEMReserve *reserve = memory->ahead.reserve;
+
+    VIRTIO_MEM_FOREACH_RUN(run, &reserve->warm, range, true) {
+        virtio_mem_reserve_set(reserve, run, false);
+        virtio_mem_jobs_put_behind(&memory->jobs, virtio_mem_range_span(
+                                       &memory->state->geo, run));
+    }
+    virtio_mem_jobs_start(&memory->jobs);
+}
+
+void virtio_mem_memory_give_reserve_back(VirtIOMEMMemory *memory)
+{
+    virtio_mem_jobs_cancel_ahead(&memory->jobs);
+    if (memory->ahead.reserve &&
+        virtio_mem_reserve_count(memory->ahead.reserve)) {
+        virtio_mem_memory_give_back(memory,
+                                    virtio_mem_range_all(&memory->state->geo));
     }
 }
 
-static void memory_job_starts(VirtIOMEMMemory *memory, bool populate,
-                              VirtIOMEMSpan span)
+bool virtio_mem_memory_is_short(const VirtIOMEMMemory *memory)
 {
-    memory->job = (VirtIOMEMJob) {
-        .populate = populate,
-        .give_back = populate &&
-                     !virtio_mem_backend_may_be_needed(memory->backend),
-        .span = span,
-        .start = get_clock(),
-    };
-}
-
-static void memory_job_ended(VirtIOMEMMemory *memory)
-{
-    VirtIOMEMJob *job = &memory->job;
-
-    memory->host_ns += get_clock() - job->start;
-    memory_report_shortage(memory);
-    error_free(g_steal_pointer(&job->err));
-}
-
-static void memory_worker_ended(void *opaque, int ret)
-{
-    VirtIOMEMMemory *memory = opaque;
-
-    memory_job_ended(memory);
-    virtio_mem_change_resume(memory->engine, ret);
+    return virtio_mem_jobs_is_short(&memory->jobs);
 }
 
 /* --- the part ------------------------------------------------------------- */
 
+static int memory_begin(VirtIOMEMMemory *memory, VirtIOMEMJobKind kind,
+                        const VirtIOMEMChange *change, uint64_t size)
+{
+    virtio_mem_jobs_begin(&memory->jobs, kind, change->span, size);
+    return VIRTIO_MEM_PENDING;
+}
+
+/* The guest needs what others have in advance. */
+static void memory_look_at_shortage(VirtIOMEMMemory *memory)
+{
+    if (virtio_mem_jobs_is_short(&memory->jobs)) {
+        virtio_mem_memory_give_reserve_back(memory);
+    }
+}
+
+static void memory_ended(void *opaque, int ret)
+{
+    VirtIOMEMMemory *memory = opaque;
+
+    memory_look_at_shortage(memory);
+    virtio_mem_change_resume(memory->engine, ret);
+}
+
+/* A load needs memory as it will stay. */
+static void memory_prepare(VirtIOMEMMemory *memory,
+                           const VirtIOMEMChange *change)
+{
+    if (change->origin == VIRTIO_MEM_BY_LOAD) {
+        virtio_mem_jobs_finish(&memory->jobs);
+    }
+}
+
 static int memory_plug(void *self, const VirtIOMEMChange *change)
 {
     VirtIOMEMMemory *memory = self;
+    const bool populate = memory->prealloc && !change->keeps_memory &&
+                          !memory_is_in_reserve(memory, change);
+    bool waits;
     int ret;
 
+    memory_prepare(memory, change);
     virtio_mem_backend_set_dirty(memory->backend, change->span);
-    if (!memory->prealloc || change->keeps_memory) {
+    waits = virtio_mem_jobs_is_behind(&memory->jobs, change->span) ||
+            virtio_mem_jobs_is_ahead(&memory->jobs, change->span);
+    memory_leave_reserve(memory, change);
+    if (!populate && !waits) {
         return 0;
     }
-    memory_job_starts(memory, true, change->span);
-    if (change->span.size > MEMORY_LITTLE) {
-        virtio_mem_worker_start(&memory->worker);
-        return VIRTIO_MEM_PENDING;
+    if (waits || change->span.size > MEMORY_LITTLE) {
+        return memory_begin(memory, populate ? VIRTIO_MEM_JOB_POPULATE :
+                            VIRTIO_MEM_JOB_NOTHING, change, change->span.size);
     }
-    ret = memory_populate(memory->backend, &memory->job);
-    memory_job_ended(memory);
+    ret = virtio_mem_jobs_do(&memory->jobs, VIRTIO_MEM_JOB_POPULATE,
+                             change->span);
+    memory_look_at_shortage(memory);
     return ret;
 }
 
-/*
- * Also undoes a plug: a listener may have brought pages, whoever populates. A
- * single discard of all is quicker than many steps.
- */
+/* Also undoes a plug: a listener may have brought pages, whoever populates. */
 static int memory_unplug(void *self, const VirtIOMEMChange *change)
 {
     VirtIOMEMMemory *memory = self;
-    int ret;
+    uint64_t size = change->span.size;
 
+    memory_prepare(memory, change);
+    memory_leave_reserve(memory, change);
     if (change->keeps_memory ||
         virtio_mem_backend_may_be_needed(memory->backend)) {
         return 0;
     }
-    memory_job_starts(memory, false, change->span);
-    if (!change->at_once && virtio_mem_backend_holds(memory->backend,
-                                                     change->span,
-                                                     MEMORY_LITTLE)) {
-        virtio_mem_worker_start(&memory->worker);
-        return VIRTIO_MEM_PENDING;
+    if (!virtio_mem_change_is_plug(change)) {
+        size = MIN(size, virtio_mem_plugged_size(memory->state));
     }
-    ret = virtio_mem_backend_discard(memory->backend, change->span);
-    memory_job_ended(memory);
-    return ret;
+    if (change->origin != VIRTIO_MEM_BY_LOAD &&
+        virtio_mem_backend_holds(memory->backend, change->span,
+                                 MEMORY_LITTLE)) {
+        return memory_begin(memory, VIRTIO_MEM_JOB_DISCARD, change, size);
+    }
+    return virtio_mem_jobs_do(&memory->jobs, VIRTIO_MEM_JOB_DISCARD,
+                              change->span);
 }
 
 static bool memory_may_refuse(void *self)
@@ -144,14 +206,14 @@ static void memory_wait(void *self)
 {
     VirtIOMEMMemory *memory = self;
 
-    virtio_mem_worker_wait(&memory->worker);
+    virtio_mem_jobs_wait(&memory->jobs);
 }
 
-static void memory_cancel(void *self)
+static void memory_hurry(void *self)
 {
     VirtIOMEMMemory *memory = self;
 
-    qatomic_set(&memory->job.cancelled, true);
+    virtio_mem_jobs_hurry(&memory->jobs, memory->is_guarded);
 }
 
 const VirtIOMEMPart virtio_mem_memory_part = {
@@ -163,32 +225,48 @@ const VirtIOMEMPart virtio_mem_memory_part = {
     .unplug_fails = VIRTIO_MEM_PROGRESS_HOST_DISCARD,
     .may_refuse = memory_may_refuse,
     .wait = memory_wait,
-    .cancel = memory_cancel,
+    .hurry = memory_hurry,
 };
 
 /* --- life ----------------------------------------------------------------- */
 
+static const VirtIOMEMJobsOwner memory_owner = {
+    .ended = memory_ended,
+    .ahead_ended = memory_ahead_ended,
+    .behind_changed = memory_behind_changed,
+};
+
 bool virtio_mem_memory_init(VirtIOMEMMemory *memory, DeviceState *dev,
                             VirtIOMEMEngine *engine,
+                            const VirtIOMEMState *state,
                             const VirtIOMEMBackend *backend,
                             ThreadContext *context, bool prealloc,
+                            void (*behind_changed)(void *opaque), void *opaque,
                             Error **errp)
 {
     *memory = (VirtIOMEMMemory) {
         .engine = engine,
+        .state = state,
         .backend = backend,
         .prealloc = prealloc,
+        .behind_changed = behind_changed,
+        .opaque = opaque,
     };
-    return virtio_mem_worker_init(&memory->worker, dev, context, memory_work,
-                                  memory_worker_ended, memory, errp);
+    return virtio_mem_jobs_init(&memory->jobs, dev, backend, context,
+                                &memory_owner, memory, errp);
+}
+
+void virtio_mem_memory_set_guarded(VirtIOMEMMemory *memory)
+{
+    memory->is_guarded = true;
 }
 
 void virtio_mem_memory_cleanup(VirtIOMEMMemory *memory)
 {
-    virtio_mem_worker_cleanup(&memory->worker);
+    virtio_mem_jobs_cleanup(&memory->jobs);
 }
 
 uint64_t virtio_mem_memory_host_time(const VirtIOMEMMemory *memory)
 {
-    return memory->host_ns;
+    return virtio_mem_jobs_host_time(&memory->jobs);
 }

@@ -314,7 +314,7 @@ static int migration_device_load(VirtIOMEMMigration *migration)
         virtio_mem_sizes_load(device->sizes, migration->requested_size,
                               migration->usable_size);
         /* The guest may have been told to wait where it came from. */
-        virtio_mem_retry_after_migration(device->retry);
+        virtio_mem_retry_soon(device->retry);
     }
     return ret;
 }
@@ -431,6 +431,7 @@ static int migration_event(NotifierWithReturn *notifier, MigrationEvent *event,
     if (event->type == MIG_EVENT_PRECOPY_SETUP &&
         virtio_mem_change_drain(migration->device.engine)) {
         virtio_mem_guard_stand_aside(migration->device.guard);
+        virtio_mem_ahead_give_back(migration->device.ahead);
     }
     return 0;
 }

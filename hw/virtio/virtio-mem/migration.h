@@ -17,6 +17,7 @@
 #include "qemu/notify.h"
 #include "hw/virtio/virtio-mem.h"
 #include "backend.h"
+#include "ahead.h"
 #include "change.h"
 #include "guard.h"
 #include "retry.h"
@@ -28,6 +29,7 @@ typedef struct VirtIOMEMMigrated {
     const VirtIOMEMState *state;
     const VirtIOMEMBackend *backend;
     VirtIOMEMGuard *guard;
+    VirtIOMEMAhead *ahead;
     VirtIOMEMEngine *engine;
     VirtIOMEMSizes *sizes;
     VirtIOMEMRetry *retry;

@@ -27,6 +27,14 @@ static void monitor_info_resize(Monitor *mon, const VirtioMEMDeviceInfo *info)
         monitor_printf(mon, ", %" PRIu64 " bytes/s, %" PRId64 " s left",
                        resize->rate, resize->eta);
     }
+    if (info->pending_discard) {
+        monitor_printf(mon, ", %" PRIu64 " bytes to be given back",
+                       info->pending_discard);
+    }
+    if (info->has_prealloc_reserve) {
+        monitor_printf(mon, ", %" PRIu64 " bytes in reserve",
+                       info->prealloc_reserve);
+    }
     if (info->has_memslots) {
         monitor_printf(mon, ", %u of %u memslots mapped", info->mapped_memslots,
                        info->memslots);

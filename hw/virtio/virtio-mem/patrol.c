@@ -65,7 +65,9 @@ static uint64_t patrol_look_into(VirtIOMEMPatrol *patrol, VirtIOMEMSpan span,
         span.size = MIN(end - span.offset, reach);
         if (virtio_mem_residency_find(&patrol->residency, span, &found)) {
             found = patrol_whole_pages(patrol, found);
-            patrol_found(patrol, found);
+            if (!virtio_mem_memory_is_behind(patrol->memory, found)) {
+                patrol_found(patrol, found);
+            }
             span.size = found.offset + found.size - span.offset;
         }
         span.offset += span.size;
@@ -155,6 +157,7 @@ bool virtio_mem_patrol_start(VirtIOMEMPatrol *patrol,
                              const VirtIOMEMGeometry *geo,
                              const VirtIOMEMBlocks *blocks,
                              const VirtIOMEMBackend *backend,
+                             const VirtIOMEMMemory *memory,
                              VirtIOMEMGuard *guard,
                              VirtIOMEMViolations *violations, unsigned interval,
                              Error **errp)
@@ -170,6 +173,7 @@ bool virtio_mem_patrol_start(VirtIOMEMPatrol *patrol,
     patrol->geo = geo;
     patrol->blocks = blocks;
     patrol->backend = backend;
+    patrol->memory = memory;
     patrol->guard = guard;
     patrol->violations = violations;
     patrol->interval = interval;

@@ -15,6 +15,7 @@
 #include "qemu/timer.h"
 #include "backend.h"
 #include "guard.h"
+#include "memory.h"
 #include "residency.h"
 #include "violations.h"
 
@@ -26,6 +27,7 @@ typedef struct VirtIOMEMPatrol {
     const VirtIOMEMGeometry *geo;
     const VirtIOMEMBlocks *blocks;
     const VirtIOMEMBackend *backend;
+    const VirtIOMEMMemory *memory;
     VirtIOMEMGuard *guard;
     VirtIOMEMViolations *violations;
     VirtIOMEMResidency residency;
@@ -40,6 +42,7 @@ typedef struct VirtIOMEMPatrol {
 /*
  * virtio_mem_patrol_start: look into unplugged memory from now on.
  *
+ * @memory: what it gives back has not been used since
  * @guard: gives some pages away for a moment; or NULL. When it was open, all is
  *         searched from the first block to the last.
  * @interval: ms, from the end of a look to the next
@@ -50,6 +53,7 @@ bool virtio_mem_patrol_start(VirtIOMEMPatrol *patrol,
                              const VirtIOMEMGeometry *geo,
                              const VirtIOMEMBlocks *blocks,
                              const VirtIOMEMBackend *backend,
+                             const VirtIOMEMMemory *memory,
                              VirtIOMEMGuard *guard,
                              VirtIOMEMViolations *violations, unsigned interval,
                              Error **errp);

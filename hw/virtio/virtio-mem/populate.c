@@ -9,10 +9,15 @@
 #include "qemu/atomic.h"
 #include "qemu/madvise.h"
 #include "qemu/units.h"
+#include "headroom.h"
 #include "populate.h"
 #include "steps.h"
 
 #define POPULATE_LEAST_OF_A_THREAD (16 * MiB)
+
+/* How often it is looked whether there is room, and how much stays free. */
+#define POPULATE_LOOK (64 * MiB)
+#define POPULATE_SPARE (32 * MiB)
 
 /*
  * For a kernel before 5.14: write a byte of each page that was read before. The
@@ -36,14 +41,26 @@ static int populate_touch(char *area, size_t size)
     return 0;
 }
 
+/* Where it is looked, there has to be room until the next look. */
+static bool populate_has_room(const VirtIOMEMPopulate *what, size_t at)
+{
+    return !what->looks || at % POPULATE_LOOK ||
+           virtio_mem_headroom("") >= POPULATE_SPARE +
+                                      MIN(POPULATE_LOOK, what->size - at);
+}
+
 static int populate_step(void *opaque, size_t number)
 {
     const VirtIOMEMPopulate *what = opaque;
-    char *area = what->area + number * what->step;
-    const size_t size = MIN(what->step, what->size - number * what->step);
+    const size_t at = number * what->step;
+    char *area = what->area + at;
+    const size_t size = MIN(what->step, what->size - at);
 
     if (what->cancelled && qatomic_read(what->cancelled)) {
         return -ECANCELED;
+    }
+    if (!populate_has_room(what, at)) {
+        return -ENOMEM;
     }
     if (!qemu_madvise(area, size, QEMU_MADV_POPULATE_WRITE)) {
         return 0;

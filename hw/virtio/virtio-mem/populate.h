@@ -19,6 +19,7 @@ typedef struct VirtIOMEMPopulate {
     size_t size;            /* bytes */
     size_t step;            /* bytes at a time, a multiple of the page size */
     unsigned threads;       /* at most; 0: as many as there are CPUs */
+    bool looks;             /* that there is room for it: see below */
     const bool *cancelled;  /* atomic; end after the steps going on. Or NULL */
 } VirtIOMEMPopulate;
 
@@ -28,6 +29,10 @@ typedef struct VirtIOMEMPopulate {
  * The calling thread takes part, and the others run where it may run. There are
  * never more threads than CPUs, than 16, than steps, or than one for each
  * 16 MiB, and fewer when the host refuses some.
+ *
+ * With @looks it ends with -ENOMEM 32 MiB before the host's memory, or what a cgroup
+ * may have, is used up: Linux would kill a process. So it is of pages that count
+ * there, which those of a pool of huge pages do not.
  *
  * Returns 0, or the negative errno value of the first step that failed; part of
  * the memory may then be there. -ECANCELED: it was cancelled. -EFAULT is what

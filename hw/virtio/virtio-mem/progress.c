@@ -43,6 +43,8 @@ static bool progress_assess(VirtIOMEMProgress *r, int64_t now)
         reason = progress_blocked_by(r, now);
         status = reason ? VIRTIO_MEM_PROGRESS_BLOCKED
                         : VIRTIO_MEM_PROGRESS_RESIZING;
+    } else if (r->behind) {
+        status = VIRTIO_MEM_PROGRESS_RESIZING;
     }
     changed = status != r->status || reason != r->reason;
     if (status != r->status) {
@@ -83,6 +85,13 @@ bool virtio_mem_progress_sizes(VirtIOMEMProgress *r, int64_t now,
         r->requested = requested;
         progress_begin(r, now);
     }
+    return progress_assess(r, now);
+}
+
+bool virtio_mem_progress_behind(VirtIOMEMProgress *r, int64_t now,
+                                uint64_t size)
+{
+    r->behind = size;
     return progress_assess(r, now);
 }
 

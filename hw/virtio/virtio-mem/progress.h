@@ -18,7 +18,7 @@
 #define VIRTIO_MEM_PROGRESS_PATIENCE_MS 5000
 
 typedef enum VirtIOMEMProgressStatus {
-    VIRTIO_MEM_PROGRESS_SETTLED,      /* what is requested is plugged */
+    VIRTIO_MEM_PROGRESS_SETTLED,      /* what is requested is plugged, no more */
     VIRTIO_MEM_PROGRESS_RESIZING,
     VIRTIO_MEM_PROGRESS_BLOCKED,
     VIRTIO_MEM_PROGRESS_PAUSED,       /* it is not, as the VM does not run */
@@ -55,6 +55,7 @@ typedef struct VirtIOMEMProgress {
     /* What was told. */
     uint64_t requested;
     uint64_t plugged;
+    uint64_t behind;                /* unplugged, and not yet given back */
     bool stopped;                   /* the VM does not run */
     VirtIOMEMProgressDriver driver;
     VirtIOMEMProgressReason told_to_wait;     /* why, by the last answer */
@@ -74,6 +75,8 @@ void virtio_mem_progress_init(VirtIOMEMProgress *r, int64_t now);
  */
 bool virtio_mem_progress_sizes(VirtIOMEMProgress *r, int64_t now,
                                uint64_t requested, uint64_t plugged);
+bool virtio_mem_progress_behind(VirtIOMEMProgress *r, int64_t now,
+                                uint64_t size);
 bool virtio_mem_progress_vm(VirtIOMEMProgress *r, int64_t now, bool runs);
 bool virtio_mem_progress_driver(VirtIOMEMProgress *r, int64_t now,
                                 VirtIOMEMProgressDriver driver);
@@ -84,7 +87,8 @@ bool virtio_mem_progress_tick(VirtIOMEMProgress *r, int64_t now);
 /* When virtio_mem_progress_tick() may change something; -1 for never. */
 static inline int64_t virtio_mem_progress_deadline(const VirtIOMEMProgress *r)
 {
-    return r->status == VIRTIO_MEM_PROGRESS_RESIZING ?
+    return r->status == VIRTIO_MEM_PROGRESS_RESIZING &&
+           r->requested != r->plugged ?
            r->progress + VIRTIO_MEM_PROGRESS_PATIENCE_MS : -1;
 }
 

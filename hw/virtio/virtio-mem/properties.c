@@ -355,6 +355,30 @@ static bool properties_check_protection(const VirtIOMEM *vmem,
     return true;
 }
 
+static bool properties_check_reserve(const VirtIOMEM *vmem,
+                                     const VirtIOMEMProperties *properties,
+                                     Error **errp)
+{
+    if (!vmem->prealloc_reserve) {
+        return true;
+    }
+    if (!vmem->prealloc) {
+        error_setg(errp, "'" VIRTIO_MEM_PREALLOC_RESERVE_PROP "' needs '"
+                   VIRTIO_MEM_PREALLOC_PROP "' to be on");
+        return false;
+    }
+    if (vmem->protection != VIRTIO_MEM_PROTECTION_NONE) {
+        error_setg(errp, "'" VIRTIO_MEM_PREALLOC_RESERVE_PROP "' has unplugged"
+                   " memory populated, which '" VIRTIO_MEM_PROTECTION_PROP "'"
+                   " (%s) keeps empty; use one of them",
+                   VirtioMEMProtection_str(vmem->protection));
+        return false;
+    }
+    return virtio_mem_properties_check_size(
+        &properties->geo, VIRTIO_MEM_PREALLOC_RESERVE_PROP,
+        vmem->prealloc_reserve, errp);
+}
+
 bool virtio_mem_properties_resolve(const VirtIOMEM *vmem,
                                    VirtIOMEMProperties *properties,
                                    Error **errp)
@@ -377,6 +401,7 @@ bool virtio_mem_properties_resolve(const VirtIOMEM *vmem,
                           host_memory_backend_pagesize(vmem->memdev), errp) &&
            properties_check_memslots(vmem, properties, errp) &&
            properties_check_protection(vmem, properties, errp) &&
+           properties_check_reserve(vmem, properties, errp) &&
            virtio_mem_properties_check_size(
                &properties->geo,
                vmem->initial_size_name ?: VIRTIO_MEM_REQUESTED_SIZE_PROP,
@@ -636,6 +661,8 @@ static const Property virtio_mem_properties[] = {
     DEFINE_PROP_BOOL(VIRTIO_MEM_PREALLOC_PROP, VirtIOMEM, prealloc, false),
     DEFINE_PROP_UINT32(VIRTIO_MEM_PREALLOC_THREADS_PROP, VirtIOMEM,
                        prealloc_threads, 0),
+    DEFINE_PROP_SIZE(VIRTIO_MEM_PREALLOC_RESERVE_PROP, VirtIOMEM,
+                     prealloc_reserve, 0),
     DEFINE_PROP_BOOL(VIRTIO_MEM_EARLY_MIGRATION_PROP, VirtIOMEM,
                      early_migration, true),
     DEFINE_PROP_BOOL(VIRTIO_MEM_DYNAMIC_MEMSLOTS_PROP, VirtIOMEM,
@@ -676,6 +703,9 @@ static const struct {
     { VIRTIO_MEM_PREALLOC_THREADS_PROP,
       "maximum number of threads that allocate memory for prealloc, or give it"
       " back; 0: one for each CPU of the host" },
+    { VIRTIO_MEM_PREALLOC_RESERVE_PROP,
+      "bytes of unplugged memory that are allocated in advance, a multiple of"
+      " block-size; with prealloc=on" },
     { VIRTIO_MEM_EARLY_MIGRATION_PROP,
       "on/off; migrate what is plugged before RAM; same on both sides" },
     { VIRTIO_MEM_DYNAMIC_MEMSLOTS_PROP,

@@ -160,7 +160,7 @@ static bool queue_take(VirtIOMEMQueue *queue, QueueRequest *request)
     busy = virtio_mem_retry_is_migrating();
     request->verdict = virtio_mem_decide(&request->req, queue->state, busy);
     if (busy && request->verdict.response == VIRTIO_MEM_RESP_BUSY) {
-        virtio_mem_retry_after_migration(queue->retry);
+        virtio_mem_retry_soon(queue->retry);
     }
     return true;
 }

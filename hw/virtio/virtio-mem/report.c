@@ -109,6 +109,12 @@ void virtio_mem_report_sizes(VirtIOMEMReport *report, uint64_t requested,
                                                     requested, plugged));
 }
 
+void virtio_mem_report_behind(VirtIOMEMReport *report, uint64_t size)
+{
+    report_follow(report, virtio_mem_progress_behind(&report->progress,
+                                                     report_now(), size));
+}
+
 /* Follow it from now on, as if nothing had been before. */
 static bool report_restart(VirtIOMEMReport *report, uint64_t requested,
                            uint64_t plugged)
@@ -121,6 +127,7 @@ static bool report_restart(VirtIOMEMReport *report, uint64_t requested,
     virtio_mem_progress_vm(progress, now, report->vdev->vm_running);
     virtio_mem_progress_driver(progress, now, before.driver);
     virtio_mem_progress_sizes(progress, now, requested, plugged);
+    virtio_mem_progress_behind(progress, now, before.behind);
     return progress->status != before.status ||
            progress->reason != before.reason;
 }

@@ -45,6 +45,9 @@ void virtio_mem_report_cleanup(VirtIOMEMReport *report);
 void virtio_mem_report_sizes(VirtIOMEMReport *report, uint64_t requested,
                              uint64_t plugged);
 
+/* So many bytes of unplugged memory are still to be given back to the host. */
+void virtio_mem_report_behind(VirtIOMEMReport *report, uint64_t size);
+
 /* Both came with a migration stream, from another VM with another clock. */
 void virtio_mem_report_loaded(VirtIOMEMReport *report, uint64_t requested,
                               uint64_t plugged);

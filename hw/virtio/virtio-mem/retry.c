@@ -52,7 +52,7 @@ static void retry_look(void *opaque)
     }
 }
 
-void virtio_mem_retry_after_migration(VirtIOMEMRetry *retry)
+void virtio_mem_retry_soon(VirtIOMEMRetry *retry)
 {
     retry->guest_waits = true;
     timer_mod(retry->timer, retry_now() + RETRY_MIGRATION_MS);
@@ -74,7 +74,9 @@ static void retry_ended(void *self, const VirtIOMEMChange *change)
     if (change->origin == VIRTIO_MEM_BY_LOAD) {
         return;
     }
-    if (change->ret) {
+    if (change->ret == -ECANCELED) {
+        virtio_mem_retry_soon(retry);
+    } else if (change->ret) {
         retry_after_shortage(retry);
     } else if (change->range.count) {
         retry->shortage = 0;

@@ -37,10 +37,11 @@ void virtio_mem_retry_cleanup(VirtIOMEMRetry *retry);
 bool virtio_mem_retry_is_migrating(void);
 
 /*
- * A migration made the guest wait, here or where it came from: tell it within
- * 0.1 s of the end of the migration, or when the VM runs if that is later.
+ * A migration made the guest wait, here or where it came from, or what it asked for
+ * was cancelled: tell it within 0.1 s (of the end of a migration), or when the VM
+ * runs if that is later.
  */
-void virtio_mem_retry_after_migration(VirtIOMEMRetry *retry);
+void virtio_mem_retry_soon(VirtIOMEMRetry *retry);
 
 /* The VM runs, with a driver. */
 void virtio_mem_retry_vm_runs(VirtIOMEMRetry *retry);

@@ -110,6 +110,13 @@ static void transport_fill_device_info(const MemoryDeviceState *md,
         vi->requests = virtio_mem_report_requests(
             &vmem->live->report,
             virtio_mem_memory_host_time(&vmem->live->memory));
+        vi->has_pending_discard = true;
+        vi->pending_discard = virtio_mem_memory_behind(&vmem->live->memory);
+        if (vmem->prealloc_reserve) {
+            vi->has_prealloc_reserve = true;
+            vi->prealloc_reserve = virtio_mem_ahead_count(&vmem->live->ahead) *
+                                   vi->block_size;
+        }
         if (vmem->protection != VIRTIO_MEM_PROTECTION_NONE) {
             vi->has_unplugged_protection = vi->has_unplugged_accesses = true;
             vi->unplugged_protection = vmem->live->protection;

@@ -31,6 +31,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMEM, VIRTIO_MEM)
 #define VIRTIO_MEM_EARLY_MIGRATION_PROP "x-early-migration"
 #define VIRTIO_MEM_PREALLOC_PROP "prealloc"
 #define VIRTIO_MEM_PREALLOC_THREADS_PROP "prealloc-threads"
+#define VIRTIO_MEM_PREALLOC_RESERVE_PROP "prealloc-reserve"
 #define VIRTIO_MEM_RESIZE_EVENTS_PROP "resize-events"
 #define VIRTIO_MEM_DYNAMIC_MEMSLOTS_PROP "dynamic-memslots"
 #define VIRTIO_MEM_MEMSLOT_SIZE_PROP "memslot-size"
@@ -54,6 +55,7 @@ struct VirtIOMEM {
     uint32_t node;
     bool prealloc;
     uint32_t prealloc_threads;          /* at most; 0: one for each CPU */
+    uint64_t prealloc_reserve;          /* bytes populated in advance */
     OnOffAuto unplugged_inaccessible;
     bool early_migration;
     bool dynamic_memslots;
@@ -109,9 +111,9 @@ uint64_t virtio_mem_get_block_size(const VirtIOMEM *vmem);
 /*
  * virtio_mem_check_unplug: may a user take the device away?
  *
- * Returns false and sets @errp while memory is plugged or requested, or when
- * the guest may access unplugged memory. Called on an unplug request. Waits for
- * the end of a request that is on its way.
+ * Returns false and sets @errp while memory is plugged or requested, or is still
+ * given back to the host, or when the guest may access unplugged memory. Called on an
+ * unplug request. A request that is on its way is ended.
  */
 bool virtio_mem_check_unplug(VirtIOMEM *vmem, Error **errp);
 
