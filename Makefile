@@ -17,7 +17,10 @@ SANITIZED = unit qtest guest vmemctl
 BY_PYTEST = driver checks docs flood kvm guest vmemctl variants newcomer
 OBJ = build/qemu/obj
 UNIT = build/unit
-THINGS = qemu storage-daemon vmemctl stock guest unit
+# What the suites need; those that start a guest need most.
+WITH_GUESTS = flood kvm guest vmemctl variants
+THINGS = qemu vmemctl unit \
+    $(if $(filter $(WITH_GUESTS),$(SUITES)),storage-daemon stock guest)
 
 ifneq ($(filter-out 0,$(SANITIZE)),)
 override SUITES := $(filter $(SANITIZED),$(SUITES))
@@ -71,7 +74,8 @@ check: ready
 	@$(MAKE) --no-print-directory tests
 	@$(PYTHON) -m results $(SUITES:%=$(BUILT)%)
 
-check-full: SUITES += $(MORE)
+# With sanitizers the same unit tests and qtests run as without.
+check-full: override SUITES := $(filter-out unit qtest,$(SUITES)) $(MORE)
 check-full: ready
 	@$(HAVE) sanitize sanitize/unit
 	@rm -rf build/results build/logs/sanitizer
@@ -126,12 +130,13 @@ test-upstream:
 
 # A variable, as a comma would part the arguments of if.
 MEMSLOTS = unplugged-inaccessible=on,dynamic-memslots=on
+BY_SLOTS = $(patsubst %,tests/guest/test_%.py,resize migration hotplug numa suspend)
 test-by-pytest:
 	-@$(PYTHON) -m pytest -n 2 --dist loadscope -q \
 	    $(if $(FULL)$(filter $(MORE),$(SUITES)),-m "not fuzz") $(PYTESTS) --junitxml $(RESULTS)/pytest.xml
 	$(if $(FULL),-@VM_DEVICE_OPTIONS=$(MEMSLOTS) \
 	    $(PYTHON) -m pytest -n 2 \
-	    --dist loadscope -q tests/guest --junitxml $(RESULTS)/guest-memslots.xml)
+	    --dist loadscope -q $(BY_SLOTS) --junitxml $(RESULTS)/guest-memslots.xml)
 
 fuzz:
 	@$(HAVE) qemu fuzz/unit fuzz tests
