@@ -137,7 +137,7 @@ static void system_reset(void)
     plug_blocks(&side->mem, 0, PER_SLOT + 1);
     assert_mapped(2, 16);
     qtest_system_reset(global_qtest);
-    settle();
+    await_unplugged();
     assert_mapped(0, 16);
     leave(side);
 }
