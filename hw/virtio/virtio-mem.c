@@ -86,8 +86,8 @@ static void virtio_mem_set_status(VirtIODevice *vdev, uint8_t status)
 
     virtio_mem_report_driver(&live->report, status);
     if (!vdev->vm_running) {
-        virtio_mem_change_drain(live->engine);
         virtio_mem_ahead_give_back(&live->ahead);
+        virtio_mem_change_drain(live->engine);      /* the device may go */
     } else if (status & VIRTIO_CONFIG_S_DRIVER_OK) {
         virtio_mem_queue_run(live->queue);
         virtio_mem_retry_vm_runs(&live->retry);
