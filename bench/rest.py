@@ -3,8 +3,9 @@
 its way.
 
 The guest plugs or unplugs all in one request. A moment later the VM is stopped, reset
-or ended; what is measured is the time until the monitor answers, or QEMU ends. Waits
-for a processor are taken off, as in stall.py.
+or ended; what is measured is the time until the monitor answers, with the waits for a
+processor taken off, as in stall.py, or until QEMU has ended, with them, and with what
+Linux needs to take its memory back.
 """
 
 import statistics
@@ -54,9 +55,9 @@ def once(binary: Path, backend: Backend, size: int, plug: bool, command: str
                    value=size if plug else 0)
             time.sleep(MOMENT)
             began = time.perf_counter()
-            answer = monitor.timed(began, command)
             if command != "quit":
-                return 1000 * answer.net
+                return 1000 * max(0, monitor.timed(began, command).net)
+            vm.ask(command)
             vm.child.wait()
             return 1000 * (time.perf_counter() - began)
         finally:
