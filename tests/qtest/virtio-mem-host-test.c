@@ -187,6 +187,25 @@ static void price_of_the_maximum(const void *unused)
     g_assert_cmpuint(much, <, little + 5 * MiB);
 }
 
+/* Else Linux maps no huge pages of it, with shmem_enabled=advise either. */
+static void aligned(const void *unused)
+{
+    Side *side = boot(NEW, MEMFD, "", "");
+    g_autofree char *maps = file_of_qemu("maps");
+    g_auto(GStrv) lines = g_strsplit(maps, "\n", -1);
+    unsigned found = 0;
+
+    for (char **line = lines; *line; line++) {
+        if (strstr(*line, "memfd:memory-backend-memfd")) {
+            g_assert_cmpuint(g_ascii_strtoull(*line, NULL, 16) % (2 * MiB), ==,
+                             0);
+            found++;
+        }
+    }
+    g_assert_cmpuint(found, ==, 1);
+    leave(side);
+}
+
 /* --- a cgroup ------------------------------------------------------------- */
 
 #define LIMIT (512 * MiB)
@@ -294,6 +313,7 @@ int main(int argc, char **argv)
     qtest_add_data_func("virtio-mem/host/nodes", NULL, host_nodes);
     qtest_add_data_func("virtio-mem/host/price-of-the-maximum", NULL,
                         price_of_the_maximum);
+    qtest_add_data_func("virtio-mem/host/aligned", NULL, aligned);
     qtest_add_data_func("virtio-mem/host/cgroup/anonymous", ANONYMOUS,
                         cgroup_limit);
     qtest_add_data_func("virtio-mem/host/cgroup/memfd", MEMFD, cgroup_limit);

@@ -544,5 +544,8 @@ int main(int argc, char **argv)
                         ",ioeventfd=off" PROTECTED, anything_anywhere);
     qtest_add_data_func("virtio-mem/hostile/guarded-later",
                         ",prealloc=on" PROTECTED, anything_anywhere);
+    /* What is populated ahead meets what is plugged, discarded and reset. */
+    qtest_add_data_func("virtio-mem/hostile/reserve",
+                        ",prealloc=on,prealloc-reserve=64M", anything_anywhere);
     return g_test_run();
 }

@@ -50,12 +50,20 @@ void rcu_unregister_thread(void)
 static unsigned done[COUNT];
 static size_t fails_at;             /* or COUNT */
 
-static int step(void *opaque, size_t number)
+static size_t most;
+static size_t at_once;              /* the most that were */
+
+static int step(void *opaque, size_t first, size_t count)
 {
     g_assert_true(opaque == done);
-    g_assert_cmpuint(number, <, COUNT);
-    __atomic_fetch_add(&done[number], 1, __ATOMIC_SEQ_CST);
-    return number == fails_at ? -ENOSPC : 0;
+    g_assert_cmpuint(count, >=, 1);
+    g_assert_cmpuint(count, <=, MAX(most, 1));
+    g_assert_cmpuint(first + count, <=, COUNT);
+    at_once = MAX(at_once, count);
+    for (size_t number = first; number < first + count; number++) {
+        __atomic_fetch_add(&done[number], 1, __ATOMIC_SEQ_CST);
+    }
+    return fails_at - first < count ? -ENOSPC : 0;
 }
 
 static int run(size_t count, unsigned threads, unsigned allowed)
@@ -63,6 +71,7 @@ static int run(size_t count, unsigned threads, unsigned allowed)
     const VirtIOMEMSteps steps = {
         .count = count,
         .threads = threads,
+        .most = most,
         .step = step,
         .opaque = done,
     };
@@ -101,6 +110,25 @@ static void test_each_once(void)
     }
 }
 
+/* What takes no time is done several at a time, and each step once. */
+static void test_several(void)
+{
+    static const size_t counts[] = { 1, 7, 333, COUNT };
+
+    fails_at = COUNT;
+    most = 8;
+    for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
+        at_once = 0;
+        g_assert_cmpint(run(counts[i], 2, COUNT), ==, 0);
+        for (size_t k = 0; k < COUNT; k++) {
+            g_assert_cmpuint(done[k], ==, k < counts[i]);
+        }
+        assert_ended();
+    }
+    g_assert_cmpuint(at_once, >, 1);
+    most = 0;
+}
+
 /* The host refuses threads: fewer do it, at least this one. */
 static void test_refused(void)
 {
@@ -137,6 +165,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/virtio-mem/steps/each-once", test_each_once);
+    g_test_add_func("/virtio-mem/steps/several", test_several);
     g_test_add_func("/virtio-mem/steps/refused", test_refused);
     g_test_add_func("/virtio-mem/steps/fails", test_fails);
     return g_test_run();

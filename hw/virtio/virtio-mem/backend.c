@@ -23,6 +23,7 @@
 
 #define BACKEND_LOOK_AT_MOST (256 * MiB)
 #define BACKEND_DISCARD_STEP (64 * MiB)
+#define BACKEND_DISCARD_MOST (512 * MiB)     /* where there is hardly any */
 #define BACKEND_POPULATE_STEP (2 * MiB)
 
 bool virtio_mem_backend_check(HostMemoryBackend *memdev, Error **errp)
@@ -222,15 +223,18 @@ static VirtIOMEMSpan backend_step_of(const BackendDiscard *discard, uint64_t at)
     };
 }
 
-static int backend_discard_step(void *opaque, size_t number)
+static int backend_discard_step(void *opaque, size_t first, size_t count)
 {
     BackendDiscard *discard = opaque;
-    const VirtIOMEMSpan span = backend_step_of(discard, number * discard->step);
+    VirtIOMEMSpan span = backend_step_of(discard, first * discard->step);
+
+    span.size = MIN(count * discard->step,
+                    discard->span.offset + discard->span.size - span.offset);
 
     if (qatomic_read(discard->cancelled)) {
         return -ECANCELED;
     }
-    qatomic_set(&discard->done, number * discard->step);
+    qatomic_set(&discard->done, first * discard->step);
     return virtio_mem_backend_discard(discard->backend, span);
 }
 
@@ -271,6 +275,7 @@ int virtio_mem_backend_discard_in_steps(const VirtIOMEMBackend *backend,
     };
     const VirtIOMEMSteps steps = {
         .count = DIV_ROUND_UP(span.size, discard.step),
+        .most = BACKEND_DISCARD_MOST / BACKEND_DISCARD_STEP,
         .threads = is_small && !is_shared && backend->fd < 0 ? most : 1,
         .step = backend_discard_step,
         .opaque = &discard,

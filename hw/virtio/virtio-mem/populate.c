@@ -49,7 +49,7 @@ static bool populate_has_room(const VirtIOMEMPopulate *what, size_t at)
                                       MIN(POPULATE_LOOK, what->size - at);
 }
 
-static int populate_step(void *opaque, size_t number)
+static int populate_step(void *opaque, size_t number, size_t count)
 {
     const VirtIOMEMPopulate *what = opaque;
     const size_t at = number * what->step;

@@ -10,6 +10,9 @@
 #include "steps.h"
 #include "worker.h"
 
+/* There was next to nothing to do. */
+#define STEPS_QUICK_US 50
+
 typedef struct Steps {
     const VirtIOMEMSteps *what;
     size_t next;                /* step that nobody has taken */
@@ -18,15 +21,20 @@ typedef struct Steps {
 
 static void steps_take_part(Steps *all)
 {
-    size_t number;
+    const VirtIOMEMSteps *what = all->what;
+    size_t first, count = 1;
 
     while (!qatomic_read(&all->ret) &&
-           (number = qatomic_fetch_inc(&all->next)) < all->what->count) {
-        const int ret = all->what->step(all->what->opaque, number);
+           (first = qatomic_fetch_add(&all->next, count)) < what->count) {
+        const gint64 start = g_get_monotonic_time();
+        const int ret = what->step(what->opaque, first,
+                                   MIN(count, what->count - first));
 
         if (ret) {
             qatomic_cmpxchg(&all->ret, 0, ret);
         }
+        count = g_get_monotonic_time() - start < STEPS_QUICK_US ?
+                MIN(2 * count, MAX(what->most, 1)) : 1;
     }
 }
 

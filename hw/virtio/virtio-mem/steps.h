@@ -14,7 +14,9 @@
 typedef struct VirtIOMEMSteps {
     size_t count;
     unsigned threads;           /* at most */
-    int (*step)(void *opaque, size_t number);   /* any thread; without the BQL */
+    size_t most;                /* that may be done as one; 0: 1 */
+    /* Any thread; without the BQL. From @first on so many. */
+    int (*step)(void *opaque, size_t first, size_t count);
     void *opaque;
 } VirtIOMEMSteps;
 
@@ -23,7 +25,7 @@ typedef struct VirtIOMEMSteps {
  *
  * The calling thread takes part, and the others run where it may run. There are
  * never more threads than CPUs, than 16, or than steps, and fewer when the host
- * refuses some.
+ * refuses some. Steps that take next to no time are done several at a time.
  *
  * Returns 0, or what the step that failed first returned; none is begun after
  * that.

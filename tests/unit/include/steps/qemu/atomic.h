@@ -8,7 +8,7 @@
 #define QEMU_ATOMIC_H
 
 #define qatomic_read(ptr)       __atomic_load_n(ptr, __ATOMIC_RELAXED)
-#define qatomic_fetch_inc(ptr)  __atomic_fetch_add(ptr, 1, __ATOMIC_SEQ_CST)
+#define qatomic_fetch_add(ptr, n)  __atomic_fetch_add(ptr, n, __ATOMIC_SEQ_CST)
 #define qatomic_cmpxchg(ptr, old, new) ({                                  \
     __typeof__(*(ptr)) old_ = (old);                                       \
     __atomic_compare_exchange_n(ptr, &old_, new, false, __ATOMIC_SEQ_CST,  \
