@@ -44,8 +44,8 @@ FAILURES = {
 APT_CONF = """\
 #clear APT::Update;
 APT::Update::Error-Mode "any";
-APT::Architecture "amd64";
-APT::Architectures "amd64";
+APT::Architecture "{arch}";
+APT::Architectures "{arch}";
 APT::Sandbox::User "root";
 Dir::Cache "{here}";
 Dir::State "{here}";
@@ -82,9 +82,10 @@ def debian_addresses() -> list[str]:
 
 @dataclass
 class Archive:
-    """One suite of the Debian archive."""
+    """One suite of the Debian archive, for machines of one architecture."""
 
     suite: str
+    arch: str = "amd64"
     cache: Path = paths.CACHE
     log: Path = paths.LOGS / "archive.log"
     addresses: tuple = ()   # in place of those that the machine's apt knows
@@ -96,7 +97,7 @@ class Archive:
     @property
     def home(self) -> Path:
         """Where apt finds its configuration and keeps its lists."""
-        return self.cache / "apt" / f"{self.suite}-amd64"
+        return self.cache / "apt" / f"{self.suite}-{self.arch}"
 
     def source(self, package: str, versions: str = "*") -> Path:
         """The .dsc of a source package, its other files beside it.
@@ -114,7 +115,7 @@ class Archive:
 
     def deb(self, package: str) -> Path:
         """The .deb of a binary package."""
-        return self._have("amd64", f"{package}_*.deb", package, "download")
+        return self._have(self.arch, f"{package}_*.deb", package, "download")
 
     def unpack(self, package: str, dest: Path) -> None:
         """Unpack a binary package's files below `dest`."""
@@ -174,9 +175,9 @@ class Archive:
 
     def _update(self, address: str) -> None:
         """Have the lists of packages that an archive has now."""
-        options = f"arch=amd64 lang=none target=Packages,Sources {self.options}"
+        options = f"arch={self.arch} lang=none target=Packages,Sources {self.options}"
         where = f"[{options}] {address} {self.suite} main\n"
-        (self.home / "apt.conf").write_text(APT_CONF.format(here=self.home))
+        (self.home / "apt.conf").write_text(APT_CONF.format(here=self.home, arch=self.arch))
         (self.home / "sources.list").write_text(f"deb {where}deb-src {where}")
         self._apt("update", cwd=self.home)
         self.updated = True

@@ -32,8 +32,9 @@ def mirror(write, tmp_path):
     *sources, (sha, size, _) = [
         (hashlib.sha256(file.read_bytes()).hexdigest(), str(file.stat().st_size),
          f"{file.name}\n") for file in files]
-    write(f"{indexes}/binary-amd64/Packages",
-          f"{CONTROL}Filename: {DEB}\nSHA256: {sha}\nSize: {size}\n")
+    for arch in ("amd64", "arm64"):
+        write(f"{indexes}/binary-{arch}/Packages",
+              f"{CONTROL}Filename: {DEB}\nSHA256: {sha}\nSize: {size}\n")
     write(f"{indexes}/source/Sources", "Package: src\nBinary: src\nVersion: 10.0.3-2\n"
           "Directory: pool\nChecksums-Sha256:\n " + " ".join(map(" ".join, sources)))
     return top
@@ -42,9 +43,10 @@ def mirror(write, tmp_path):
 @pytest.fixture
 def fetch(tmp_path, monkeypatch):
     """The Archive under test over these mirrors; it waits for nobody."""
-    def make(*mirrors, options: str = "trusted=yes"):
+    def make(*mirrors, options: str = "trusted=yes", arch: str = "amd64"):
         return archive.Archive(
-            "trixie", tmp_path / "cache", tmp_path / "log", options=options, tries=2,
+            "trixie", arch, tmp_path / "cache", tmp_path / "log", options=options,
+            tries=2,
             addresses=[f"copy:{top}" for top in mirrors] or ["http://127.0.0.1:9/"])
     make.waits = []
     monkeypatch.setattr(archive.time, "sleep", make.waits.append)
@@ -55,6 +57,7 @@ def test_what_is_fetched_is_kept_and_asked_for_once(mirror, fetch, fails, tmp_pa
     deb, dsc = fetch(mirror).deb("tool"), fetch(mirror).source("src", "10.0.*")
     assert deb.read_bytes() == (mirror / DEB).read_bytes()
     assert (dsc.parent / "src_10.0.3.orig.tar.xz").exists()
+    assert fetch(mirror, arch="arm64").deb("tool").parent.name == "arm64"
     assert not list(tmp_path.glob("cache/partial-*"))
     shutil.rmtree(mirror)
     again = fetch(mirror)
