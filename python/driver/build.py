@@ -21,8 +21,10 @@ OPTIONS = (
     "--enable-vhost-kernel", "--enable-vhost-vdpa", "--enable-vhost-crypto",
     "--enable-tools", "--enable-vhost-user-blk-server",
     "--disable-docs", "--disable-install-blobs", "--disable-download")
+X86 = ("x86_64-softmmu",)
 PYTHON = "/usr/bin/python3"  # Debian's, whose venv module packages.py installs
 NAME = "virtio-mem overlay"  # what --version says of ours beside QEMU's number
+CONFIGURED_BY = ".configured-by"  # a file beside the objects
 BUNDLE = "qemu-bundle/usr/local/share/qemu"  # where QEMU looks, beside itself
 # The sanitizers' checks make much code, on which gcc's -O2 spends twice as long.
 FAST_TO_BUILD = "--extra-cflags=-O1 -g1"
@@ -34,7 +36,7 @@ class Flavour:
 
     directory: str          # of its objects
     options: tuple = ()
-    targets: tuple = ()     # of QEMU, in place of those the user names
+    targets: tuple = X86    # of QEMU; none: those that the user names in TARGETS
     link: str = ""          # where its programs are found, below build/
     compiler: str = ""      # in place of the machine's gcc
     ours: bool = True       # or with QEMU's own device
@@ -42,9 +44,9 @@ class Flavour:
 
 
 QEMUS = {
-    "qemu": Flavour("qemu/obj", link="."),
+    "qemu": Flavour("qemu/obj", targets=(), link="."),
     # a back end of vhost-user for tests
-    "storage-daemon": Flavour("qemu/obj", build=(
+    "storage-daemon": Flavour("qemu/obj", targets=(), build=(
         "storage-daemon/qemu-storage-daemon",)),
     "stock": Flavour("stock/obj", link="stock", ours=False),
     "sanitize": Flavour("sanitize/obj", (
@@ -53,12 +55,11 @@ QEMUS = {
         Path(__file__).with_name("covering-cc"))),
     "fuzz": Flavour("fuzz/obj", (
         "--enable-fuzzing", "--enable-asan", "--cxx=clang++", FAST_TO_BUILD),
-        ("x86_64-softmmu",), compiler="clang", build=("qemu-fuzz-x86_64",)),
+        compiler="clang", build=("qemu-fuzz-x86_64",)),
     # Debian's builds have user-mode targets in the same tree; avr has no virtio.
     "lean": Flavour("qemu/variant-lean", ("--disable-kvm", "--disable-fdt"),
                     ("x86_64-softmmu", "x86_64-linux-user", "avr-softmmu")),
-    "kvm-only": Flavour("qemu/variant-kvm-only", ("--disable-tcg",),
-                        ("x86_64-softmmu",)),
+    "kvm-only": Flavour("qemu/variant-kvm-only", ("--disable-tcg",)),
 }
 ALONE = ("-Dtests=false", "-Dvmemctl=disabled")
 # Builds of the top meson.build: its options, and the compiler if not gcc.
@@ -79,11 +80,11 @@ def qemu(name: str) -> None:
     tree = paths.QEMU_TREE if flavour.ours else obj.with_name("src")
     overlay.lay(paths.ROOT if flavour.ours else None, paths.PRISTINE, tree, identity)
     set_up(flavour.directory, [f"{os.path.relpath(tree, obj)}/configure",
-                               *options(flavour, identity)], env, identity)
+                               *boards(targets(flavour), tree), *options(flavour, identity)], env, identity)
     # ninja, called by hand, has to find the meson it was configured with.
     for site in obj.glob("pyvenv/lib/python3*/site-packages"):
         (site / "driver.pth").write_text(env["PYTHONPATH"])
-    programs = [emulator(target) for target in targets(flavour)]
+    programs = [emulator(target) for target in named(flavour) or targets(flavour)]
     ninja(name, flavour.directory, flavour.build or programs, env)
     link_firmware(obj / BUNDLE)
     for program in programs if flavour.link else ():
@@ -123,7 +124,7 @@ def set_up(directory: str, words: list, env: dict, of: str = "") -> None:
     if source.made(obj) != (of or command):
         with source.replacing(obj, of or command) as empty:
             empty.mkdir()
-    note = obj / ".configured-by"
+    note = obj / CONFIGURED_BY
     if not note.exists() or note.read_text() != command:
         ui.progress(f"configuring build/{directory} …")
         note.unlink(missing_ok=True)
@@ -141,10 +142,31 @@ def link(goal: Path, directory: Path) -> None:
         place.symlink_to(relative)
 
 
+def named(flavour: Flavour) -> list[str]:
+    """QEMU's targets to build; none when all that it is configured for are meant."""
+    words = re.findall(r"[^\s,]+", os.environ.get("TARGETS", ""))
+    return list(flavour.targets) or [word if "-" in word else f"{word}-softmmu"
+                                     for word in words]
+
+
 def targets(flavour: Flavour) -> list[str]:
-    """QEMU's targets to build; x86_64 is among them where the user chooses."""
-    named = os.environ.get("TARGETS", "").replace(",", " ").split()
-    return list(flavour.targets or dict.fromkeys(["x86_64-softmmu", *named]))
+    """Those that it is configured for: a new one joins those of before."""
+    note = paths.BUILD / flavour.directory / CONFIGURED_BY
+    before = re.search("--target-list=([^ ]+)", note.read_text())[1].split(",") \
+        if note.exists() and not flavour.targets else []
+    return list(dict.fromkeys([*before, *named(flavour)])) or list(X86)
+
+
+def boards(names: list[str], tree: Path) -> list[str]:
+    """Leave out Arm's boards without a place for memory devices, hundreds of files."""
+    if "aarch64-softmmu" not in names:
+        return []
+    place = tree / "configs/devices"
+    listed = "".join((place / f"{name}-softmmu/default.mak").read_text()
+                     for name in ("arm", "aarch64"))
+    others = re.findall(r"^(?:# )?(CONFIG_(?!ARM_VIRT|\w+_DEVICES)\w+=n\n)", listed, re.M)
+    overlay.put(place / "aarch64-softmmu/virt.mak", ("".join(others).encode(), 0o644))
+    return ["--with-devices-aarch64=virt"]
 
 
 def emulator(target: str) -> str:
