@@ -244,6 +244,37 @@ static void test_default_usual_is_small(void)
     g_assert_true(guessed);
 }
 
+/* What a kernel that does not tell has: one entry of the second page table. */
+static void test_default_by_page_size(void)
+{
+    static const struct {
+        uint64_t page, huge;
+    } hosts[] = {
+#ifdef __s390x__
+        { 4 * KiB, MiB },       /* segments have a size of their own */
+#else
+        { 4 * KiB, 2 * MiB },
+        { 16 * KiB, 32 * MiB },
+        { 64 * KiB, 512 * MiB },
+#endif
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(hosts); i++) {
+        const uint64_t page = hosts[i].page;
+        bool guessed;
+
+        g_assert_cmphex(virtio_mem_usual_huge_page(page), ==, hosts[i].huge);
+        g_assert_cmphex(virtio_mem_default_block_size(
+                            true, NULL, page, virtio_mem_usual_huge_page(page),
+                            &guessed), ==, hosts[i].huge);
+        g_assert_true(guessed);
+        g_assert_cmphex(virtio_mem_default_block_size(
+                            false, NULL, page, virtio_mem_usual_huge_page(page),
+                            &guessed), ==, MiB);
+        g_assert_false(guessed);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -258,6 +289,8 @@ int main(int argc, char **argv)
               test_default);
     g_test_add_func("/virtio-mem/geometry/default-block/usual-is-small",
                     test_default_usual_is_small);
+    g_test_add_func("/virtio-mem/geometry/default-block/by-page-size",
+                    test_default_by_page_size);
     add_range_tests();
     return g_test_run();
 }

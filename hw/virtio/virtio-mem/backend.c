@@ -15,10 +15,10 @@
 #include "migration/vmstate.h"
 #include "system/runstate.h"
 #include "backend.h"
+#include "geometry.h"
 #include "populate.h"
 #include "shortage.h"
 #include "steps.h"
-#include "target.h"
 #include "worker.h"
 
 #define BACKEND_LOOK_AT_MOST (256 * MiB)

@@ -56,6 +56,16 @@ VirtIOMEMFault virtio_mem_geometry_check_size(const VirtIOMEMGeometry *geo,
     return VIRTIO_MEM_FAULT_NONE;
 }
 
+uint64_t virtio_mem_usual_huge_page(uint64_t page_size)
+{
+#ifdef __s390x__
+    return VIRTIO_MEM_MIN_BLOCK_SIZE;
+#else
+    /* A page table one level above the smallest page. */
+    return page_size * (page_size / sizeof(uint64_t));
+#endif
+}
+
 uint64_t virtio_mem_default_block_size(bool shown, const char *text,
                                        uint64_t page_size, uint64_t usual,
                                        bool *guessed)

@@ -87,6 +87,12 @@ VirtIOMEMFault virtio_mem_geometry_check_size(const VirtIOMEMGeometry *geo,
                                               uint64_t size);
 
 /*
+ * Bytes of a transparent huge page, on this host with pages of @page_size, as
+ * far as one can say when the kernel does not tell.
+ */
+uint64_t virtio_mem_usual_huge_page(uint64_t page_size);
+
+/*
  * virtio_mem_default_block_size: bytes, for host memory of ordinary pages.
  *
  * The size of a transparent huge page, so that discarding a block does not

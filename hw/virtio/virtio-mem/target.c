@@ -1,5 +1,5 @@
 /*
- * virtio-mem: what differs between targets and hosts, as data
+ * virtio-mem: what differs between targets, as data
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -35,14 +35,4 @@ const VirtIOMEMTarget *virtio_mem_target(void)
     }
     /* Kconfig offers the device on no other. */
     g_assert_not_reached();
-}
-
-uint64_t virtio_mem_usual_huge_page(uint64_t page_size)
-{
-#ifdef __s390x__
-    return 1 * MiB;
-#else
-    /* A page table one level above the smallest page. */
-    return page_size * (page_size / sizeof(uint64_t));
-#endif
 }

@@ -1,5 +1,5 @@
 /*
- * virtio-mem: what differs between targets and hosts, as data
+ * virtio-mem: what differs between targets, as data
  *
  * The only module that is compiled for each target; all others could be
  * compiled once for all of them.
@@ -25,11 +25,5 @@ typedef struct VirtIOMEMTarget {
 
 /* The target that this QEMU is for. */
 const VirtIOMEMTarget *virtio_mem_target(void);
-
-/*
- * Bytes of a transparent huge page, on this host with pages of @page_size, as
- * far as one can say when the kernel does not tell.
- */
-uint64_t virtio_mem_usual_huge_page(uint64_t page_size);
 
 #endif
