@@ -20,7 +20,13 @@ UNIT = build/unit
 # What the suites need; those that start a guest need most.
 WITH_GUESTS = flood kvm guest vmemctl variants
 THINGS = qemu vmemctl unit \
-    $(if $(filter $(WITH_GUESTS),$(SUITES)),storage-daemon stock guest)
+    $(if $(filter $(WITH_GUESTS),$(SUITES)),storage-daemon stock guest/x86_64) \
+    $(patsubst guest-%,guest/%,$(filter guest-%,$(BY_TARGET)))
+# Rows of python/vmtest/target.py beside the first, and what runs once for each.
+ROWS = aarch64 s390x $(if $(FULL),aarch64-16k aarch64-acpi s390x-pci)
+BY_TARGET = $(if $(filter qtest,$(SUITES) $(FULL:1=qtest)), \
+        $(patsubst %,qtest-%,$(filter aarch64,$(TARGETS)))) \
+    $(if $(filter guest,$(SUITES)),$(patsubst %,guest-%,$(filter $(TARGETS:%=%%),$(ROWS))))
 
 ifneq ($(filter-out 0,$(SANITIZE)),)
 override SUITES := $(filter $(SANITIZED),$(SUITES))
@@ -28,7 +34,8 @@ BUILT = sanitize/
 RESULTS = build/results/sanitize
 OBJ = build/sanitize/obj
 UNIT = build/sanitize/unit
-THINGS = sanitize sanitize/unit guest
+THINGS = sanitize sanitize/unit guest/x86_64
+override TARGETS := x86_64
 SLOW = -t 5
 export VM_QEMU = $(CURDIR)/build/sanitize/qemu-system-x86_64
 export VMEMCTL = $(CURDIR)/$(UNIT)/tools/vmemctl/vmemctl
@@ -57,41 +64,46 @@ build:
 stock:
 	@$(HAVE) stock
 
+demo run: export VM_TARGET = $(or $(ARCH),x86_64)
 demo run:
-	@$(HAVE) qemu guest
+	@TARGETS=$(firstword $(subst -, ,$(VM_TARGET))) $(HAVE) qemu guest/$(VM_TARGET)
 	@$(PYTHON) -m vmtest.$@
 
 bench flood:
-	@$(HAVE) qemu stock guest bench
+	@$(HAVE) qemu stock guest/x86_64 bench
 	@$(PYTHON) -m bench$(if $(filter flood,$@),.flood,\
 	    $(if $(filter-out 0,$(QUICK)),--quick) $(if $(ONLY),--only $(ONLY)) \
 	    $(if $(ROUNDS),--rounds $(ROUNDS)))
 
 # ---- tests ----
 
+# What gates a change; only the tests of these two suites are for several targets.
+check: TARGETS := $(or $(TARGETS),$(if $(filter qtest guest,$(SUITES)),x86_64 aarch64))
 check: ready
 	@rm -rf build/results build/logs/sanitizer
 	@$(MAKE) --no-print-directory tests
-	@$(PYTHON) -m results $(SUITES:%=$(BUILT)%)
+	@$(PYTHON) -m results $(SUITES:%=$(BUILT)%) $(BY_TARGET)
 
 # With sanitizers the same unit tests and qtests run as without.
 check-full: override SUITES := $(filter-out unit qtest,$(SUITES)) $(MORE)
+check-full: TARGETS := $(or $(TARGETS),x86_64 aarch64 s390x)
+check-full: FULL = 1
 check-full: ready
 	@$(HAVE) sanitize sanitize/unit
 	@rm -rf build/results build/logs/sanitizer
 	@$(MAKE) --no-print-directory tests SUITES="$(SUITES)" FULL=1
 	@$(MAKE) --no-print-directory tests SANITIZE=1
-	@$(PYTHON) -m results $(SUITES) $(SANITIZED:%=sanitize/%)
+	@$(PYTHON) -m results $(SUITES) $(BY_TARGET) $(SANITIZED:%=sanitize/%)
 
 ready:
-	@$(HAVE) $(THINGS) tests $(if $(filter fuzz,$(SUITES)),fuzz/unit) \
+	@TARGETS="$(if $(TARGETS),$(sort x86_64 $(TARGETS)))" $(HAVE) $(THINGS) tests $(if $(filter fuzz,$(SUITES)),fuzz/unit) \
 	    $(if $(filter proof,$(SUITES)),proofs) $(filter newcomer,$(SUITES))
 
 # Every suite is run, whatever the others come to; results judges.
 tests:
 	@mkdir -p $(RESULTS) build/logs/sanitizer
 	-@$(MAKE) --no-print-directory -k \
-	    $(addprefix test-,$(filter-out $(BY_PYTEST),$(SUITES))) \
+	    $(addprefix test-,$(filter-out $(BY_PYTEST),$(SUITES)) $(BY_TARGET)) \
 	    $(if $(PYTESTS),test-by-pytest)
 
 # $(call meson,SUITE,BUILD DIRECTORY,ARGUMENTS,SUFFIX,ENVIRONMENT): run it and keep its
@@ -128,6 +140,15 @@ test-upstream:
 	    --test-args '-s /x86_64/acpi/piix4/dimmpxm \
 	    -s /x86_64/acpi/q35/core-count2 -s /x86_64/acpi/q35/thread-count2',-env)
 
+# Other machines than those of x86_64: qos-test walks over them by itself.
+test-qtest-%:
+	$(call meson,qtest-$*,$(OBJ),qtest-$*/qos-test -t 5)
+
+# The guest tests that are for all targets, on one of the others.
+test-guest-%:
+	-@VM_TARGET=$* $(PYTHON) -m pytest -n 2 --dist loadscope -q \
+	    $(if $(FULL),-m "not fuzz") tests/guest --junitxml $(RESULTS)/guest-$*.xml
+
 # A variable, as a comma would part the arguments of if.
 MEMSLOTS = unplugged-inaccessible=on,dynamic-memslots=on
 BY_SLOTS = $(patsubst %,tests/guest/test_%.py,resize migration hotplug numa suspend)
@@ -157,7 +178,7 @@ coverage:
 # ---- the rest ----
 
 install: build
-	install -Dm755 -t '$(DESTDIR)$(PREFIX)/bin' build/qemu/obj/qemu-system-x86_64 \
+	install -Dm755 -t '$(DESTDIR)$(PREFIX)/bin' $(wildcard build/qemu-system-*) \
 	    $(wildcard build/unit/tools/vmemctl/vmemctl)
 	cd build/qemu/obj/qemu-bundle/usr/local/share/qemu && find -L . -type f \
 	    -exec install -Dm644 '{}' '$(DESTDIR)$(PREFIX)/share/qemu/{}' ';'
@@ -172,7 +193,7 @@ help:
 	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
 
 #: make         build QEMU with our virtio-mem, and vmemctl, in build/
-#: make demo    boot a Debian guest and show resizing step by step
+#: make demo    boot a Debian guest and show resizing step by step; ARCH=aarch64
 #: make run     the same VM, with its console and monitor on the terminal
 #: make check   build, and run the tests that gate a change; SUITES="unit qtest" runs
 #:              only those; SANITIZE=1 with gcc's sanitizers. One test:
@@ -192,7 +213,7 @@ help:
 #: make help    this list
 #:
 #: QEMU_SRC=path            use this QEMU source tree; it is not modified
-#: TARGETS="s390x-softmmu"  build these QEMU targets too
+#: TARGETS="x86_64 aarch64"  build QEMU for these, and test with them
 #: CONFIGURE_FLAGS="…"      give these to QEMU's configure as well
 #: ACCEL=tcg or ACCEL=kvm   do not find out which accelerator can run guests
 #: DEBIAN_ARCHIVE=address   use this Debian archive

@@ -3,13 +3,14 @@
 
 import sys
 
-from driver import build, guest, packages, ui
+from driver import build, packages, ui
+from vmtest import guest
 
 THINGS = {
     **dict.fromkeys(build.QEMUS, build.qemu),
     **dict.fromkeys(build.UNITS, build.unit),
     "vmemctl": build.vmemctl,
-    "guest": lambda _: guest.build(),
+    **dict.fromkeys(guest.THINGS, guest.build),
     # packages are all they need
     **dict.fromkeys(("tests", "bench", "newcomer"), lambda _: None),
 }

@@ -38,6 +38,8 @@ FEATURES = (
 # What more some things need than the build of QEMU.
 MORE = {
     "guest": ("kmod",),
+    **dict.fromkeys(("guest/s390x", "guest/s390x-pci"),
+                    ("kmod", "bc", "gcc-s390x-linux-gnu")),
     "tests": ("python3-pytest", "python3-pytest-timeout",
               "python3-pytest-xdist", "python3-sphinx",
               "python3-sphinx-rtd-theme", "binutils", "tmux"),
@@ -61,7 +63,8 @@ def ensure(*things: str) -> None:
     if not shutil.which("dpkg-query") or not shutil.which("apt-get"):
         return
     wanted = [*BUILD, *(package for _, package, _, _ in FEATURES),
-              *(package for thing in things for package in MORE.get(thing, ()))]
+              *(package for thing in things for package in
+                MORE.get(thing, MORE.get(thing.partition("/")[0], ())))]
     installed = subprocess.run(
         ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n", *wanted],
         capture_output=True, text=True, check=False).stdout.splitlines()

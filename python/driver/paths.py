@@ -10,13 +10,13 @@ BUILD = ROOT / "build"
 LOGS = BUILD / "logs"
 PRISTINE = BUILD / "pristine"       # QEMU as Debian (or QEMU_SRC) has it
 QEMU_TREE = BUILD / "qemu" / "src"  # the same with this project laid over it
-QEMU = BUILD / "qemu-system-x86_64"
+QEMU = BUILD / "qemu-system-x86_64"     # other targets are beside it
 STORAGE_DAEMON = BUILD / "qemu" / "obj" / "storage-daemon" / "qemu-storage-daemon"
 STOCK = BUILD / "stock" / "qemu-system-x86_64"
 VMEMCTL = BUILD / "vmemctl"
 MESON = BUILD / "meson"             # a script: the meson that all is built with
 TOOLS = BUILD / "tools"             # meson and pycotap, unpacked
-GUEST = BUILD / "guest" / "amd64"
+GUESTS = BUILD / "guest"
 
 PIN = ROOT / "qemu.pin"
 

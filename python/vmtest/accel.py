@@ -15,18 +15,22 @@ import sys
 from pathlib import Path
 
 from driver import paths
+from vmtest.target import TARGET
 
 OPTIONS = {"tcg": "tcg,thread=multi", "kvm": "kvm"}
 BOOTED = "guest ready"      # what tests/guest/init.sh says on the console
 SECONDS = 20                # with KVM a boot takes two
 CACHE = paths.BUILD / "accelerator"
+GUEST = paths.GUESTS / "x86_64"
 
 
 def name() -> str:
-    """tcg or kvm."""
+    """tcg or kvm, which is not there for another processor than this machine's."""
     asked = os.environ.get("ACCEL", "")
     if asked and asked not in OPTIONS:
         sys.exit(f"error: ACCEL={asked} is not one of {', '.join(OPTIONS)}")
+    if TARGET.arch != platform.machine():
+        return "tcg"
     return asked or found()
 
 
@@ -66,8 +70,8 @@ def boots(kind: str) -> bool:
             ["timeout", "-s", "KILL", str(SECONDS), paths.QEMU,
              "-accel", OPTIONS[kind], "-nodefaults", "-no-user-config",
              "-display", "none", "-no-reboot", "-m", "512M",
-             "-kernel", paths.GUEST / "vmlinuz",
-             "-initrd", paths.GUEST / "initrd.img",
+             "-kernel", GUEST / "vmlinuz",
+             "-initrd", GUEST / "initrd.img",
              "-append", "console=ttyS0 panic=-1 vm.probe", "-serial", "stdio"],
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
             errors="replace", check=False)

@@ -7,6 +7,7 @@ import unittest
 from contextlib import contextmanager
 
 from vmtest.memory import MiB
+from vmtest.target import TARGET
 from vmtest.vm import VM
 
 
@@ -113,5 +114,4 @@ def device(number: int, size: str, options: str = "") -> tuple[str, ...]:
     options = ",".join(filter(None, (options, more)))
     return ("-object", f"memory-backend-ram,id=mem{number},size={size},"
                        "reserve=off",
-            "-device", f"virtio-mem-pci,id=vm{number},memdev=mem{number}"
-                       f"{options and ','}{options}")
+            *TARGET.device(number, options))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The demonstration: a Debian guest of 4 GiB grows, shrinks, reboots, goes on.
+"""The demonstration: a guest of 4 GiB grows, shrinks, reboots, goes on.
 
 One row a step: what the host asked for, what the devices report, and what the
 guest sees. A row is ok only if all three agree, the guest's part to the byte.
@@ -10,21 +10,22 @@ import time
 
 from vmtest import accel
 from vmtest.memory import GiB, Memory, MiB
+from vmtest.target import NAME, TARGET
 from vmtest.vm import VM, Unexpected
 
-# The example of the original proposal.
+# The example of the original proposal, on a machine without NUMA without nodes.
+NODE_OF = {"vm0": 0, "vm1": 1} if TARGET.nodes else {}
 ARGUMENTS = (
     "-m", "4G,maxmem=504G", "-smp", "sockets=2,cores=2",
-    "-object", "memory-backend-ram,id=ram0,size=2G",
-    "-object", "memory-backend-ram,id=ram1,size=2G",
-    "-numa", "node,nodeid=0,cpus=0-1,memdev=ram0",
-    "-numa", "node,nodeid=1,cpus=2-3,memdev=ram1",
+    *(("-object", "memory-backend-ram,id=ram0,size=2G",
+       "-object", "memory-backend-ram,id=ram1,size=2G",
+       "-numa", "node,nodeid=0,cpus=0-1,memdev=ram0",
+       "-numa", "node,nodeid=1,cpus=2-3,memdev=ram1") if NODE_OF else ()),
     "-object", "memory-backend-ram,id=mem0,size=256G,reserve=off",
-    "-device", "virtio-mem-pci,id=vm0,memdev=mem0,node=0,size=4160M",
+    *TARGET.device(0, "node=0,size=4160M"),
     "-object", "memory-backend-ram,id=mem1,size=128G,reserve=off",
-    "-device", "virtio-mem-pci,id=vm1,memdev=mem1,node=1,size=3G",
+    *TARGET.device(1, f"node={NODE_OF.get('vm1', 0)},size=3G"),
 )
-NODE_OF = {"vm0": 0, "vm1": 1}
 STEP_TIMEOUT = 120
 
 GROUPS = "{:32}{:^17}{:^17}{:^30}"
@@ -51,7 +52,7 @@ class Demo:
     def run(self) -> None:
         """All steps."""
         started = time.monotonic()
-        note(f"starting QEMU with {accel.name().upper()}, and Debian's kernel …")
+        note(f"starting QEMU with {accel.name().upper()}, and the guest {NAME} …")
         self.vm.wait_ready()
         note(f"the guest has started after {time.monotonic() - started:.1f} s")
         seen = self.settle()
@@ -158,8 +159,8 @@ def differences(asked: dict, sizes: dict, gained, node_of) -> list[str]:
 
 def in_mib(memory: Memory) -> list[str]:
     """MemTotal and the nodes, rounded for the table."""
-    return [f"{size / MiB:.0f}"
-            for size in (memory.total, memory.nodes[0], memory.nodes[1])]
+    sizes = (memory.total, memory.nodes.get(0), memory.nodes.get(1))
+    return ["-" if size is None else f"{size / MiB:.0f}" for size in sizes]
 
 
 def note(text: str) -> None:

@@ -39,7 +39,7 @@ class Traveller:
 
     numbers = itertools.count(1)
 
-    def __init__(self, name: str, *args: str, machine: str = "q35",
+    def __init__(self, name: str, *args: str, machine: str | None = None,
                  binary: str | None = None):
         self.name, self.args, self.machine = name, args, machine
         self.directory = tempfile.TemporaryDirectory(prefix="migration-")

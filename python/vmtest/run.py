@@ -5,7 +5,7 @@ import os
 import sys
 
 from vmtest.demo import ARGUMENTS
-from driver import paths
+from vmtest.target import TARGET
 from vmtest.vm import base_arguments, default_binary
 
 HELP = """\
@@ -29,9 +29,11 @@ def main() -> int:
               file=sys.stderr)
         return 1
     print(HELP, flush=True)
-    os.execv(binary, [binary, "-machine", "q35", "-display", "none",
-                      *base_arguments(), "-serial", "mon:stdio",
-                      "-serial", "null", *ARGUMENTS])
+    os.execv(binary, [binary, "-machine", TARGET.machine, "-display", "none",
+                      *base_arguments(),
+                      "-chardev", "stdio,id=console,mux=on,signal=off",
+                      "-mon", "console", "-chardev", "null,id=agent",
+                      *TARGET.options, *ARGUMENTS])
 
 
 if __name__ == "__main__":

@@ -23,18 +23,19 @@ from driver import paths
 from vmtest import accel
 from vmtest.agent import READY, Agent, AgentGone, AgentSilent, GuestRestarted
 from vmtest.memory import Memory
+from vmtest.target import NAME, TARGET
 
 # online_movable: plugged memory shall be unpluggable again.
 # init_on_alloc=0: Debian's kernel clears every page it allocates, and the
 # driver allocates whatever it unplugs: a shrink would take ten times as long.
-KERNEL_ARGUMENTS = ("console=ttyS0 memhp_default_state=online_movable "
-                    "panic=-1 init_on_alloc=0")
+KERNEL_ARGUMENTS = (f"console={TARGET.console} vm.agent={TARGET.agent} panic=-1 "
+                    "memhp_default_state=online_movable init_on_alloc=0")
 # VMs have one CPU unless the test is about more: with several, emulated in
 # parallel, QEMU 10.0 rarely (once in some two hundred boots) ends with an
 # assertion of its MSI-X code while the guest's memory map is being changed.
 READY_TIMEOUT = 90      # a boot takes 4 s; a loaded machine gets its chance
 QMP_TIMEOUT = 60
-LOGS = paths.LOGS / "guest"
+LOGS = paths.LOGS / "guest" / NAME
 
 
 class Unexpected(AssertionError):
@@ -49,7 +50,7 @@ class VM(QEMUMachine):
     """One QEMU with the guest; `args` are added to its command line."""
 
     def __init__(self, name: str, *args: str, binary: str | None = None,
-                 machine: str = "q35", append: str = "",
+                 machine: str | None = None, append: str = "",
                  wrapper: tuple[str, ...] = ()):
         LOGS.mkdir(parents=True, exist_ok=True)
         super().__init__(
@@ -57,7 +58,7 @@ class VM(QEMUMachine):
             wrapper=("setpriv", "--pdeathsig", "KILL", *wrapper),
             name=f"{name}.qemu", log_dir=str(LOGS))
         self.console_log = LOGS / f"{name}.console.log"
-        self.machine = machine
+        self.machine = machine or TARGET.machine
         self.append = append
         self.wanted_args = args
         self.agent: Agent | None = None
@@ -82,9 +83,8 @@ class VM(QEMUMachine):
             self.add_args(
                 *self.system(),
                 "-chardev", f"file,id=console,path={self.console_log}",
-                "-serial", "chardev:console",
                 "-chardev", f"socket,id=agent,fd={theirs.fileno()}",
-                "-serial", "chardev:agent", *self.wanted_args)
+                *TARGET.options, *self.wanted_args)
             try:
                 self.launch()
             except VMLaunchFailure as failure:
@@ -171,7 +171,7 @@ class VM(QEMUMachine):
         return self.memory().since(self.boot)
 
     def wait_said(self, line: str, what: str, timeout: float) -> None:
-        """Wait for a line that something in the guest writes to ttyS1."""
+        """Wait for a line that something in the guest writes to its agent's port."""
         self._talk(f"{what} within {timeout} s",
                    lambda: self.agent.wait_for(line, timeout))
 
@@ -308,18 +308,20 @@ def end(log: Path, lines: int = 12) -> str:
 
 def default_binary() -> str:
     """The QEMU under test."""
-    return os.environ.get("VM_QEMU") or str(paths.QEMU)
+    return os.environ.get("VM_QEMU") or str(
+        paths.BUILD / f"qemu-system-{TARGET.arch}")
 
 
 def base_arguments(append: str = "", kind: str | None = None) -> list[str]:
     """The part of QEMU's command line that is the same for every test."""
-    for file in (paths.GUEST / "vmlinuz",
-                 paths.GUEST / "initrd.img"):
+    home = paths.GUESTS / TARGET.guest
+    for file in (home / "vmlinuz", home / "initrd.img"):
         if not file.is_file():
             raise Unexpected(f"expected the guest's {file.name} in "
                              f"{file.parent}; it is missing: make check "
                              "and make demo build it")
     return ["-accel", kind or accel.option(), "-nodefaults", "-no-user-config",
-            "-kernel", str(paths.GUEST / "vmlinuz"),
-            "-initrd", str(paths.GUEST / "initrd.img"),
+            *(["-bios", str(home / "firmware")] if TARGET.firmware else []),
+            "-kernel", str(home / "vmlinuz"),
+            "-initrd", str(home / "initrd.img"),
             "-append", f"{KERNEL_ARGUMENTS} {append}".strip()]

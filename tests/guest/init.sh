@@ -1,8 +1,9 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The whole user space of the test guest: a shell on the console (ttyS0), and
-# on ttyS1 an agent that runs the command lines the harness sends (python/vmtest/vm.py).
+# The whole user space of the test guest: a shell on the console (console=ttyS0), and
+# an agent (vm.agent=ttyS1) that runs the command lines the harness sends
+# (python/vmtest/vm.py).
 # What the guest had before the driver was loaded is kept in /run/boot, so that
 # a change of memory can be told exactly, whatever the kernel keeps for itself.
 
@@ -12,6 +13,11 @@ export PATH=/bin HOME=/ PS1='guest# '
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
+
+# word NAME: what NAME= is on the kernel's command line.
+word() { tr ' ' '\n' < /proc/cmdline | sed -n "s/^$1=//p" | tail -n 1; }
+console=/dev/$(word console | cut -d , -f 1)
+agent=/dev/$(word vm.agent)
 
 cat /proc/meminfo > /run/boot/meminfo
 for node in /sys/devices/system/node/node[0-9]*; do
@@ -34,7 +40,7 @@ case " $(cat /proc/cmdline) " in
 esac
 
 # vm.poweroff=SIZE: end as soon as there is so much more memory (in KiB).
-more=$(sed -n 's/.*vm\.poweroff=\([0-9]*\).*/\1/p' /proc/cmdline)
+more=$(word vm.poweroff)
 if [ -n "$more" ]; then
     total() { awk '$1 == "MemTotal:" { print $2 }' "$1"; }
     until [ "$(total /proc/meminfo)" -ge $(($(total /run/boot/meminfo) + more)) ]
@@ -57,13 +63,13 @@ agent() {
         printf '\n@done %s %s\n' "$id" "$?"
     done
 }
-agent < /dev/ttyS1 > /dev/ttyS1 &
+test -c "$agent" && agent < "$agent" > "$agent" &
 
 # The console is not a background job: those ignore Ctrl-C.
-echo 'guest ready' > /dev/ttyS0
+echo 'guest ready' > "$console"
 case " $(cat /proc/cmdline) " in
     *" vm.probe "*) poweroff -f ;;
 esac
 while :; do
-    setsid -c sh < /dev/ttyS0 > /dev/ttyS0 2>&1
+    setsid -c sh < "$console" > "$console" 2>&1
 done

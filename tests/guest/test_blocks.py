@@ -1,32 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Block sizes from the usual one to that of Linux's own memory blocks."""
 
-import unittest
+import pytest
 
 from vmtest.case import GuestCase, device
 from vmtest.memory import GiB, MiB
+from vmtest.target import TARGET
+
+pytestmark = pytest.mark.targets
 
 
 class BlockSize(GuestCase):
     """One VM with a device of each block size."""
 
-    ARGUMENTS = (
-        "-m", "2G,maxmem=30G",
-        *device(2, "4G", "block-size=2M"), *device(4, "4G", "block-size=4M"),
-        *device(128, "4G", "block-size=128M"))
+    ARGUMENTS = ("-m", "2G,maxmem=30G", *(
+        word for block in TARGET.blocks
+        for word in device(block // MiB, "4G", f"block-size={block}")))
 
-    def grow_and_shrink(self, name: str, block: int) -> None:
-        """Whole blocks only, up and down, to the very last one."""
-        self.assertEqual(self.vm.devices()[name]["block-size"], block)
-        for size in (block, GiB + block, 3 * block, block, 0):
-            self.vm.resize(name, size)
-            self.vm.wait_sizes(**{name: size})
-
-    def test_blocks_of_2_MiB_grow_and_shrink(self):
-        self.grow_and_shrink("vm2", 2 * MiB)
-
-    def test_blocks_of_4_MiB_grow_and_shrink(self):
-        self.grow_and_shrink("vm4", 4 * MiB)
-
-    def test_blocks_of_128_MiB_grow_and_shrink(self):
-        self.grow_and_shrink("vm128", 128 * MiB)
+    def test_whole_blocks_up_and_down_to_the_very_last_one(self):
+        for block in TARGET.blocks:
+            with self.subTest(block=block):
+                name, unit = f"vm{block // MiB}", max(block, TARGET.step)
+                self.assertEqual(self.vm.devices()[name]["block-size"], block)
+                for size in (unit, GiB + unit, 3 * unit, unit, 0):
+                    self.vm.resize(name, size)
+                    self.vm.wait_sizes(**{name: size})

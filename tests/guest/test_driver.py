@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The guest's driver comes late, is taken away, comes back."""
 
-import unittest
+import pytest
 
 from vmtest.case import GuestCase, device
 from vmtest.memory import GiB, MiB
+
+pytestmark = pytest.mark.targets
 
 DRIVER = "/sys/bus/virtio/drivers/virtio_mem"
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The device itself comes and goes while the guest runs."""
 
-import unittest
+import pytest
 
 from vmtest.case import GuestCase
 from vmtest.memory import GiB, MiB
+from vmtest.target import TARGET
+
+pytestmark = pytest.mark.targets
 
 ROUNDS = 10
 
@@ -12,15 +15,16 @@ ROUNDS = 10
 class Hotplug(GuestCase):
     """A VM with an empty slot for the device."""
 
-    ARGUMENTS = ("-m", "2G,maxmem=20G",
-                 "-device", "pcie-root-port,id=rp0,bus=pcie.0")
+    SLOT = {"bus": "rp0"} if TARGET.root_port else {}
+    ARGUMENTS = ("-m", "2G,maxmem=20G", *(
+        ("-device", "pcie-root-port,id=rp0,bus=pcie.0") if SLOT else ()))
 
     def add(self, **options) -> None:
         """Add the device, and the memory behind it."""
         self.vm.cmd("object-add", qom_type="memory-backend-ram", id="mem0",
                     size=4 * GiB, reserve=False)
-        self.vm.cmd("device_add", driver="virtio-mem-pci", id="vm0",
-                    memdev="mem0", bus="rp0", **options)
+        self.vm.cmd("device_add", driver=TARGET.transport, id="vm0",
+                    memdev="mem0", **self.SLOT, **options)
 
     def remove(self) -> None:
         """Remove both; the guest has to agree to it."""

@@ -4,8 +4,9 @@
 import os
 import sys
 import time
-import unittest
 from typing import Callable
+
+import pytest
 
 from vmtest.case import SharedCase, device
 from vmtest.memory import GiB, MiB
@@ -65,7 +66,7 @@ class MigrationCase(TravellerCase):
     """One guest, with a load in it, goes from test to test; each moves it."""
 
     arguments = ARGUMENTS
-    machine = "q35"
+    machine: str | None = None
     binary: str | None = None
 
     @classmethod
@@ -86,6 +87,7 @@ class MigrationCase(TravellerCase):
         self.assert_survives(lambda guest: guest.move(*args, **options))
 
 
+@pytest.mark.targets
 class Migration(MigrationCase):
     """All the ways that QEMU has to migrate."""
 
@@ -144,6 +146,7 @@ class WithStock72(WithStock):
     machine = "pc-q35-7.2"
 
 
+@pytest.mark.targets
 class Waiting(MigrationCase):
     """A resize that a migration holds up goes on as soon as it is over."""
 

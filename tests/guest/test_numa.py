@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Devices on NUMA nodes: each gives its memory to its own node only."""
 
-import unittest
+import pytest
 
 from vmtest.case import GuestCase, device
 from vmtest.memory import GiB, MiB
+from vmtest.target import TARGET
+
+pytestmark = pytest.mark.targets
 
 
+@pytest.mark.skipif(not TARGET.nodes, reason="this machine has no NUMA")
 class Numa(GuestCase):
     """Two nodes with memory, a third that has none but the device's.
 

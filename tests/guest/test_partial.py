@@ -2,10 +2,13 @@
 """A guest that cannot give back all that is asked for."""
 
 import time
-import unittest
+
+import pytest
 
 from vmtest.case import GuestCase, device
 from vmtest.memory import MiB
+
+pytestmark = pytest.mark.targets
 
 PLUGGED = 512 * MiB
 DATA = 640 * MiB        # more than fits into the boot memory

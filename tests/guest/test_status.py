@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A resize that does not go on says why, and goes on when that is over."""
 
-import unittest
+import pytest
 
 from vmtest.case import GuestCase, device
 from vmtest.memory import GiB, MiB
 from vmtest.vm import VM
+
+pytestmark = pytest.mark.targets
 
 ARGUMENTS = ("-m", "1G,maxmem=20G", *device(0, "8G", "resize-events=on"))
 PATIENCE = 20       # seconds; the device's is 5
