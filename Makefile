@@ -12,7 +12,7 @@ export QEMU_SRC TARGETS CONFIGURE_FLAGS ACCEL
 
 # The suites that gate a change; what check-full runs besides; those of pytest.
 SUITES = unit qtest fuzz driver checks docs flood kvm guest vmemctl
-MORE = proof upstream variants newcomer
+MORE = proof upstream variants newcomer big-endian
 SANITIZED = unit qtest guest vmemctl
 BY_PYTEST = driver checks docs flood kvm guest vmemctl variants newcomer
 OBJ = build/qemu/obj
@@ -98,6 +98,7 @@ check-full: ready
 ready:
 	@TARGETS="$(if $(TARGETS),$(sort x86_64 $(TARGETS)))" $(HAVE) $(THINGS) tests $(if $(filter fuzz,$(SUITES)),fuzz/unit) \
 	    $(if $(filter proof,$(SUITES)),proofs) $(filter newcomer,$(SUITES))
+	$(if $(filter big-endian,$(SUITES)),@$(PYTHON) -m vmtest.cross)
 
 # Every suite is run, whatever the others come to; results judges.
 tests:
@@ -122,6 +123,10 @@ test-qtest:
 	$(call meson,qtest,$(OBJ),'qtest-x86_64/virtio-mem-*' qtest-x86_64/qos-test \
 	    -t 5,,$(WITHOUT_LEAKS))
 	$(if $(LEAKS),$(call meson,qtest-leaks,$(OBJ),$(LEAKS:%=qtest-x86_64/virtio-mem-%-test) -t 5))
+
+# The pure modules as programs for s390x, emulated.
+test-big-endian:
+	$(call meson,big-endian,build/s390x/unit,--suite unit -t 5)
 
 test-fuzz:
 	$(call meson,fuzz,build/fuzz/unit,--suite fuzz)

@@ -40,6 +40,7 @@ MORE = {
     "guest": ("kmod",),
     **dict.fromkeys(("guest/s390x", "guest/s390x-pci"),
                     ("kmod", "bc", "gcc-s390x-linux-gnu")),
+    "cross": ("gcc-s390x-linux-gnu", "qemu-user"),
     "tests": ("python3-pytest", "python3-pytest-timeout",
               "python3-pytest-xdist", "python3-sphinx",
               "python3-sphinx-rtd-theme", "binutils", "tmux"),
