@@ -23,7 +23,8 @@ OPTIONS = (
     "--disable-docs", "--disable-install-blobs", "--disable-download")
 X86 = ("x86_64-softmmu",)
 PYTHON = "/usr/bin/python3"  # Debian's, whose venv module packages.py installs
-NAME = "virtio-mem overlay"  # what --version says of ours beside QEMU's number
+# What --version says of ours beside QEMU's number.
+NAME = f"virtio-mem overlay {(paths.ROOT / 'VERSION').read_text().strip()}"
 CONFIGURED_BY = ".configured-by"  # a file beside the objects
 BUNDLE = "qemu-bundle/usr/local/share/qemu"  # where QEMU looks, beside itself
 # The sanitizers' checks make much code, on which gcc's -O2 spends twice as long.

@@ -2,9 +2,11 @@
 """What documents claim, as far as a program can tell whether it is true."""
 
 import re
+import subprocess
 import unittest
 
-from driver.paths import ROOT as PROJECT
+from driver import build
+from driver.paths import ROOT as PROJECT, VMEMCTL
 
 VERSION = re.compile(r"\bsince:?\s+(?:QEMU\s+)?\d", re.I)
 
@@ -70,3 +72,27 @@ class Manual(unittest.TestCase):
         self.assertTrue(names)
         for name in names:
             self.assertIn(f"``{name}``", self.text)
+
+
+class Version(unittest.TestCase):
+    """It stands in one file."""
+
+    VERSION = (PROJECT / "VERSION").read_text().strip()
+
+    def test_it_is_a_number(self):
+        self.assertRegex(self.VERSION, r"^\d+\.\d+\.\d+$")
+
+    def test_no_other_file_has_it(self):
+        found = subprocess.run(
+            ["git", "grep", "-lwF", self.VERSION, "--", ":!VERSION",
+             ":!CHANGELOG.md"], cwd=PROJECT, capture_output=True, text=True,
+            check=False)
+        if found.returncode > 1:
+            self.skipTest(f"git cannot search here: {found.stderr}")
+        self.assertEqual(found.stdout.splitlines(), [])
+
+    def test_both_programs_say_it(self):
+        self.assertTrue(build.NAME.endswith(f" {self.VERSION}"))
+        said = subprocess.run([VMEMCTL, "--version"], capture_output=True,
+                              text=True, check=True).stdout
+        self.assertEqual(said.split()[-1], self.VERSION)

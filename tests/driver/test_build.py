@@ -53,7 +53,7 @@ def test_from_a_tree_to_a_binary(obj, tmp_path, capsys):
     assert link.exists() and os.readlink(link) == "qemu/obj/qemu-system-x86_64"
     assert (obj / build.BUNDLE / "bios-256k.bin").exists()
     words = (obj / "words").read_text().splitlines()
-    assert "--with-pkgversion=virtio-mem overlay, Debian 1-2" in words
+    assert f"--with-pkgversion={build.NAME}, Debian 1-2" in words
     assert "--enable-numa" in words and "--enable-seccomp" not in words
     [site] = obj.glob("pyvenv/lib/python3.11/site-packages/driver.pth")
     assert site.read_text() == "/there", "ninja by hand would not find meson"
