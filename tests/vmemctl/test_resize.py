@@ -114,6 +114,10 @@ class Wait(PeerCase):
         self.check(self.wait("4G", "--timeout", "20"), DONE)
         self.assertLess(clock.seconds(), 5)
 
+    def test_a_timeout_of_more_than_an_hour(self):
+        self.guest(GiB, GiB, 4 * GiB)
+        self.check(self.wait("4G", "--timeout", "4295"), DONE)
+
     def test_there_is_nothing_to_wait_for(self):
         self.guest(0)
         self.check(self.wait("0"), DONE, "vm0: has 0 B, after 0.")

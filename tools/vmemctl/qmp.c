@@ -90,7 +90,7 @@ static const char *explain(const GError *error)
 
 static int64_t deadline(const Qmp *qmp)
 {
-    return g_get_monotonic_time() + qmp->limit * G_USEC_PER_SEC;
+    return g_get_monotonic_time() + qmp->limit * (int64_t)G_USEC_PER_SEC;
 }
 
 void qmp_sleep(int64_t until)

@@ -194,7 +194,7 @@ static int stopped(Follower *follower, const char *why)
 static bool enough(const Follower *follower)
 {
     int64_t now = g_get_monotonic_time();
-    unsigned timeout = follower->options->timeout;
+    int64_t timeout = follower->options->timeout;
 
     return timeout ? now - follower->began >= timeout * G_USEC_PER_SEC :
            now - follower->moved >= STILL_LIMIT;
@@ -263,7 +263,7 @@ static int look(Follower *follower, Qmp *qmp, GError **errp)
 static int64_t next_look(const Follower *follower)
 {
     int64_t next = g_get_monotonic_time() + LOOK_EVERY;
-    unsigned timeout = follower->options->timeout;
+    int64_t timeout = follower->options->timeout;
 
     return timeout ? MIN(next, follower->began + timeout * G_USEC_PER_SEC) :
            next;

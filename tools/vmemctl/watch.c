@@ -211,7 +211,7 @@ static bool bear(Watcher *watcher, const GError *error)
         fprintf(stderr, "vmemctl: %s\n", watcher->trouble);
     }
     return now - watcher->since <
-           watcher->options->reply_timeout * G_USEC_PER_SEC;
+           watcher->options->reply_timeout * (int64_t)G_USEC_PER_SEC;
 }
 
 /* Look once; false to end. */
