@@ -190,6 +190,10 @@ install: build
 	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' tools/vmemctl/vmemctl.1
 	install -Dm644 tools/vmemctl/vmemctl.bash \
 	    '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vmemctl'
+	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/vmemctl' tools/vmemctl/monitoring/*.yml \
+	    tools/vmemctl/monitoring/*.json
+	sed 's,@bindir@,$(PREFIX)/bin,' tools/vmemctl/monitoring/vmemctl-export.service.in | \
+	    install -Dm644 /dev/stdin '$(DESTDIR)$(PREFIX)/lib/systemd/system/vmemctl-export.service'
 
 clean:
 	rm -rf build

@@ -34,6 +34,7 @@ FEATURES = (
     ("ncursesw", "libncurses-dev", ("curses", "iconv"), "-display curses"),
     ("liburing", "liburing-dev", ("linux-io-uring",), "aio=io_uring"),
     (VMEMCTL, "libjson-glib-dev", (), "the tool vmemctl"),
+    ("libmicrohttpd", "libmicrohttpd-dev", (), "vmemctl export --listen"),
 )
 # What more some things need than the build of QEMU.
 MORE = {
@@ -42,7 +43,7 @@ MORE = {
                     ("kmod", "bc", "gcc-s390x-linux-gnu")),
     "cross": ("gcc-s390x-linux-gnu", "qemu-user"),
     "tests": ("python3-pytest", "python3-pytest-timeout",
-              "python3-pytest-xdist", "python3-sphinx",
+              "python3-pytest-xdist", "python3-prometheus-client", "python3-sphinx",
               "python3-sphinx-rtd-theme", "binutils", "tmux"),
     **dict.fromkeys(("fuzz", "fuzz/unit"),      # llvm: names in reports
                     ("clang", "libclang-rt-dev", "llvm")),

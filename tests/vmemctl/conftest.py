@@ -42,3 +42,21 @@ def vmemctl(path):
         return done
 
     return call
+
+
+@pytest.fixture
+def vms(tmp_path):
+    """Start VMs with monitors in a directory: vms("a", query_name={…}, …)."""
+    place, peers = tmp_path / "vms", []
+    place.mkdir()
+
+    def begin(name: str, life=None, **answers):
+        path = place / f"{name}.qmp"
+        peers.append(Peer(str(path), life, {
+            key.replace("_", "-"): answer for key, answer in answers.items()}))
+        return path
+
+    begin.place = place
+    yield begin
+    for peer in peers:
+        peer.close()

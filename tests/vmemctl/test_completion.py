@@ -28,8 +28,11 @@ def complete(line: str, **env) -> list[str]:
 
 
 @pytest.mark.parametrize("line, expected", [
-    ("-s x ", ["list", "resize", "watch"]),
-    ("", ["list", "resize", "watch"]),
+    ("-s x ", ["export", "list", "resize", "watch"]),
+    ("", ["export", "list", "resize", "watch"]),
+    ("export --f", ["--format"]),
+    ("export --format open", ["openmetrics"]),
+    ("export --format=p", ["--format=prometheus"]),
     ("-sx re", ["resize"]),
     ("--socket=host:1 --json w", ["watch"]),
     ("--reply-timeout 3 l", ["list"]),
@@ -51,6 +54,8 @@ def test_all_options():
     """Those of the command."""
     assert set(complete("list -")) == COMMON
     assert set(complete("resize -")) == COMMON | {"--wait", "--timeout"}
+    assert set(complete("export -")) == COMMON - {"--json"} | {
+        "--listen", "--format"}
 
 
 @pytest.mark.parametrize("option, found", [
@@ -59,6 +64,13 @@ def test_sockets(monitor, path, option, found):
     """In each way to write the option."""
     monitor()
     assert complete(option + path[:-1]) == [found + path]
+
+
+@pytest.mark.parametrize("words", ["export ", "export a ", "export --listen "])
+def test_sources_of_an_export(monitor, path, words):
+    """Sockets and directories; where it may listen, too."""
+    monitor()
+    assert complete(words + path[:-1]) == [path]
 
 
 @pytest.mark.parametrize("option", ["-s ", "-s", "--socket=", "--socket "])

@@ -41,7 +41,11 @@ def test_the_tool_its_manual_and_completion(tmp_path):
     meson("install", "-C", build, DESTDIR=str(destination))
     assert files_in(destination / "opt" / "vm") == {
         "bin/vmemctl", "share/man/man1/vmemctl.1",
-        "share/bash-completion/completions/vmemctl"}
+        "share/bash-completion/completions/vmemctl", "share/vmemctl/alerts.yml",
+        "share/vmemctl/dashboard.json", "share/vmemctl/prometheus.yml",
+        "lib/systemd/system/vmemctl-export.service"}
+    assert "\nExecStart=/opt/vm/bin/vmemctl export " in (
+        destination / "opt/vm/lib/systemd/system/vmemctl-export.service").read_text()
     assert files_in(destination) == {
         f"opt/vm/{file}" for file in files_in(destination / "opt" / "vm")}
     assert {Path(file).name for file in files_in(build)

@@ -13,7 +13,8 @@ from vmtest.peer import (CONNECTION, DONE, INTERRUPTED, REFUSED, ROOT, GiB,
                          device, run)
 
 TOOL = ROOT / "tools" / "vmemctl"
-COMMANDS = ["list", "resize", "watch"]
+COMMANDS = ["export", "list", "resize", "watch"]
+OWN = {"resize": {"--wait", "--timeout"}, "export": {"--listen", "--format"}}
 
 
 @pytest.mark.parametrize("words, text", [
@@ -35,6 +36,13 @@ COMMANDS = ["list", "resize", "watch"]
      "'-1' is not a number of seconds"),
     (["list", "--reply-timeout", "1s"], "seconds for --reply-timeout"),
     (["list", "--reply-timeout"], "Missing argument for --reply-timeout"),
+    (["export", "--wait"], "--wait is an option of resize"),
+    (["list", "--listen", "x"], "--listen is an option of export"),
+    (["watch", "--format", "openmetrics"], "--format is an option of export"),
+    (["export", "--json"], "export has no --json"),
+    (["export", "--format", "influx"], "'influx' is not a format"),
+    (["export", "--listen", "x", "--format", "openmetrics"],
+     "--format is not for --listen"),
     (["list", "--jsn"], "Unknown option --jsn"),
     (["list", "--json=no"], "'--json=no': this option takes no value"),
     (["list", "-x"], "Unknown option -x"),
@@ -123,20 +131,20 @@ def options_of(text: str) -> set[str]:
 
 
 def test_each_command_has_its_help():
-    """Only resize has the options for waiting."""
+    """With its own options, and those that all have."""
     common = options_of(run("--help").stdout)
     assert common == {"--socket", "--json", "--reply-timeout", "--help",
                       "--version"}
     for command in COMMANDS:
         text = run(command, "--help").stdout
         assert f"vmemctl [OPTION...] {command}" in text
-        assert options_of(text) == common | (
-            {"--wait", "--timeout"} if command == "resize" else set())
+        assert options_of(text) == common | OWN.get(command, set())
 
 
 def test_manual_and_completion_name_every_option_and_command():
     """The manual also names the old one."""
-    names = options_of(run("resize", "--help").stdout)
+    names = set().union(*(options_of(run(command, "--help").stdout)
+                          for command in COMMANDS))
     manual = (TOOL / "vmemctl.1").read_text().replace("\\-", "-")
     completion = (TOOL / "vmemctl.bash").read_text()
     assert options_of(manual) == names | {"--limit"}
@@ -161,8 +169,8 @@ def test_the_manual_has_no_mistakes_and_all_exit_statuses():
 
 
 @pytest.mark.parametrize("words", [
-    ["list"], ["list", "--json"], ["resize", "vm0", "1G"], ["--help"],
-    ["--version"], ["list", "--help"]])
+    ["list"], ["list", "--json"], ["resize", "vm0", "1G"], ["export"],
+    ["--help"], ["--version"], ["list", "--help"]])
 def test_output_that_cannot_be_written_is_an_error(monitor, vmemctl, words):
     """As when the disk is full."""
     monitor(query_memory_devices=[device()], memory_device_resize={})

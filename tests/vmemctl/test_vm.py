@@ -11,6 +11,7 @@ import unittest
 
 from driver import paths
 from vmtest.case import GuestCase, device
+from vmtest.metrics import export, value
 from vmtest.peer import (CONNECTION, DONE, INTERRUPTED, PAUSED, REFUSED, TIME,
                          Clock, GiB, MiB, greeting, run, start)
 
@@ -57,6 +58,22 @@ class Linux(GuestCase):
         self.assertEqual([line[:10] for line in lines[1:]], [
             "vm0 0 0 B 0 B 8 GiB 2 MiB".split(),
             "vm1 0 1 GiB 1 GiB 16 GiB 2 MiB".split()])
+
+    def test_export(self):
+        before = export(self.path)
+        self.vm.resize("vm1", GiB)
+        self.vm.wait_sizes(vm1=GiB)
+        text = export(self.path)
+        self.assertEqual(value(text, "virtio_mem_size_bytes", device="vm1"), GiB)
+        self.assertEqual(value(text, "virtio_mem_size_bytes", device="vm0"), 0)
+        plugged = "virtio_mem_plugged_bytes_total"
+        self.assertEqual(value(text, plugged, device="vm1") -
+                         value(before, plugged, device="vm1"), GiB)
+        self.assertGreater(
+            value(text, "virtio_mem_requests_total", device="vm1",
+                  request="plug", answer="ack"), 0)
+        self.assertEqual(value(text, "virtio_mem_resize_status", device="vm1",
+                               status="settled"), 1)
 
     def test_a_paused_vm(self):
         self.vm.cmd("stop")
@@ -136,6 +153,8 @@ class Own(unittest.TestCase):
         done = run("-s", self.path, "resize", "vm0", "4G")
         self.assertEqual(done.returncode, DONE, done.stderr)
         self.assertIn("  4 GiB  8 GiB", run("-s", self.path, "list").stdout)
+        self.assertEqual(value(export(self.path),
+                               "virtio_mem_requested_size_bytes"), 4 * GiB)
 
     def test_watch_shares_the_monitor(self):
         with start("-s", self.path, "watch", "--json") as child:

@@ -21,6 +21,13 @@ typedef struct Command {
 
 static const Command commands[] = {
     {
+        .name = "export", .words = "export [SOURCE...]",
+        .run = command_export, .most = G_MAXUINT,
+        .summary = "Print or serve the metrics of all VMs for Prometheus.",
+        .description = "SOURCE is a QMP monitor (a path, or host:port), or a"
+                       " directory with the\nsockets of QMP monitors."
+                       " Without it, it is SOCKET.",
+    }, {
         .name = "list", .words = "list", .run = command_list,
         .summary = "Show the devices of the VM.",
         .description = "With --json, print an array with an object for each"
@@ -50,7 +57,7 @@ static const Command commands[] = {
 
 /* What GOption finds. */
 typedef struct Found {
-    char *socket, *reply_timeout, *timeout;
+    char *socket, *reply_timeout, *timeout, *listen, *format;
     gboolean json, wait, help, version;
     GStrv words;
 } Found;
@@ -60,6 +67,8 @@ static void found_clear(Found *found)
     g_free(found->socket);
     g_free(found->reply_timeout);
     g_free(found->timeout);
+    g_free(found->listen);
+    g_free(found->format);
     g_strfreev(found->words);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Found, found_clear)
@@ -77,9 +86,9 @@ static const Command *command_of(const Found *found)
     return NULL;
 }
 
-/* Options for all commands, and those of resize if asked for. */
+/* Options for all commands, and those of @command, or of each if NULL. */
 static GOptionContext *context_new(Found *found, const char *words,
-                                   bool resize)
+                                   const Command *command)
 {
     GOptionContext *context = g_option_context_new(words);
     const GOptionEntry of_all[] = {
@@ -90,7 +99,8 @@ static GOptionContext *context_new(Found *found, const char *words,
           "Print JSON, with sizes in bytes", NULL },
         { "reply-timeout", 0, 0, G_OPTION_ARG_FILENAME, &found->reply_timeout,
           "Time that QEMU has for each reply, in seconds (default: "
-          G_STRINGIFY(REPLY_TIMEOUT) ")", "S" },
+          G_STRINGIFY(REPLY_TIMEOUT) "; for export: "
+          G_STRINGIFY(REPLY_TIMEOUT_EXPORT) ")", "S" },
         { "limit", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME,
           &found->reply_timeout, NULL, NULL },
         { "help", 'h', 0, G_OPTION_ARG_NONE, &found->help,
@@ -109,11 +119,21 @@ static GOptionContext *context_new(Found *found, const char *words,
           " changed for 30 seconds)", "S" },
         { 0 }
     };
+    const GOptionEntry of_export[] = {
+        { "listen", 0, 0, G_OPTION_ARG_FILENAME, &found->listen,
+          "Serve HTTP at a path or host:port, until Ctrl-C", "ADDRESS" },
+        { "format", 0, 0, G_OPTION_ARG_FILENAME, &found->format,
+          "prometheus (default) or openmetrics", "FORMAT" },
+        { 0 }
+    };
 
     /* The help that GOption adds by itself would not notice a full disk. */
     g_option_context_set_help_enabled(context, FALSE);
-    if (resize) {
+    if (!command || command->run == command_resize) {
         g_option_context_add_main_entries(context, of_resize, NULL);
+    }
+    if (!command || command->run == command_export) {
+        g_option_context_add_main_entries(context, of_export, NULL);
     }
     g_option_context_add_main_entries(context, of_all, NULL);
     return context;
@@ -121,10 +141,11 @@ static GOptionContext *context_new(Found *found, const char *words,
 
 static char *help_text(const Command *command)
 {
+    static const Command no_command;
     Found unused = { 0 };
     g_autoptr(GOptionContext) context =
         context_new(&unused, command ? command->words : "COMMAND",
-                    command && command->run == command_resize);
+                    command ?: &no_command);
     g_autoptr(GString) summary = g_string_new(NULL);
     g_autofree char *text = NULL;
     g_auto(GStrv) parts = NULL;
@@ -137,7 +158,7 @@ static char *help_text(const Command *command)
         g_string_append(summary, "Show and resize the virtio-mem devices of a"
                         " running VM.\n\nCommands:");
         for (i = 0; i < G_N_ELEMENTS(commands); i++) {
-            g_string_append_printf(summary, "\n  %-16s%s", commands[i].words,
+            g_string_append_printf(summary, "\n  %-20s%s", commands[i].words,
                                    commands[i].summary);
         }
         g_option_context_set_summary(context, summary->str);
@@ -219,7 +240,7 @@ static void show_minus(char *word)
 
 static bool parse(Found *found, char **argv, GError **errp)
 {
-    g_autoptr(GOptionContext) context = context_new(found, NULL, true);
+    g_autoptr(GOptionContext) context = context_new(found, NULL, NULL);
     g_auto(GStrv) words = prepare(argv, errp);
     g_autoptr(GError) error = NULL;
     GStrv word;
@@ -233,6 +254,8 @@ static bool parse(Found *found, char **argv, GError **errp)
     show_minus(found->socket);
     show_minus(found->reply_timeout);
     show_minus(found->timeout);
+    show_minus(found->listen);
+    show_minus(found->format);
     for (word = found->words; word && *word; word++) {
         show_minus(*word);
     }
@@ -253,6 +276,25 @@ static bool parse_seconds(const char *text, const char *option,
                      " 1 to 1000000", text, option);
     }
     *seconds = value;
+    return true;
+}
+
+/* Whether an export has only options that go together. */
+static bool check_export(const Found *found, const Command *command,
+                         GError **errp)
+{
+    if (found->json) {
+        return usage(errp, command, "export has no --json: list has");
+    }
+    if (found->listen && found->format) {
+        return usage(errp, command, "--format is not for --listen: who asks"
+                     " chooses it");
+    }
+    if (found->format && strcmp(found->format, "prometheus") &&
+        strcmp(found->format, "openmetrics")) {
+        return usage(errp, command, "'%s' is not a format: it is prometheus or"
+                     " openmetrics", found->format);
+    }
     return true;
 }
 
@@ -282,7 +324,10 @@ static bool check(const Found *found, const Command *command, GError **errp)
     if (found->timeout && !found->wait) {
         return usage(errp, command, "--timeout needs --wait");
     }
-    return true;
+    return command->run == command_export ? check_export(found, command, errp) :
+           !(found->listen || found->format) ||
+           usage(errp, command, "%s is an option of export only",
+                 found->listen ? "--listen" : "--format");
 }
 
 /* The socket: of the command line, or else of the environment. */
@@ -296,6 +341,31 @@ static bool take_socket(Options *options, Found *found, GError **errp)
         return usage(errp, NULL, "no QMP monitor is named: give -s SOCKET, or"
                      " set VMEMCTL_SOCKET");
     }
+    return true;
+}
+
+/* What an export is of: what is named, or else the socket. */
+static bool take_sources(Options *options, Found *found, GError **errp)
+{
+    g_autoptr(GPtrArray) sources = g_ptr_array_new_with_free_func(g_free);
+    GStrv word;
+
+    if ((found->socket || !found->words[1]) &&
+        !take_socket(options, found, errp)) {
+        return false;
+    }
+    if (options->socket) {
+        g_ptr_array_add(sources, g_strdup(options->socket));
+    }
+    for (word = found->words + 1; *word; word++) {
+        g_ptr_array_add(sources, g_strdup(*word));
+    }
+    g_ptr_array_add(sources, NULL);
+    options->sources = (GStrv)g_ptr_array_free(g_steal_pointer(&sources),
+                                               FALSE);
+    options->listen = g_steal_pointer(&found->listen);
+    options->format = !g_strcmp0(found->format, "openmetrics") ?
+                      METRICS_OPENMETRICS : METRICS_PROMETHEUS;
     return true;
 }
 
@@ -315,12 +385,17 @@ bool options_parse(Options *options, char **argv, GError **errp)
             g_strdup("vmemctl (virtio-mem for QEMU) " VMEMCTL_VERSION "\n");
         return true;
     }
+    if (command && command->run == command_export) {
+        options->reply_timeout = REPLY_TIMEOUT_EXPORT;
+    }
     if (!check(&found, command, errp) ||
         !parse_seconds(found.reply_timeout, "--reply-timeout", command,
                        &options->reply_timeout, errp) ||
         !parse_seconds(found.timeout, "--timeout", command, &options->timeout,
                        errp) ||
-        !take_socket(options, &found, errp)) {
+        !(command->run == command_export ?
+          take_sources(options, &found, errp) :
+          take_socket(options, &found, errp))) {
         return false;
     }
     options->run = command->run;
@@ -336,5 +411,7 @@ void options_clear(Options *options)
 {
     g_free(options->text);
     g_free(options->socket);
+    g_free(options->listen);
+    g_strfreev(options->sources);
     g_strfreev(options->words);
 }

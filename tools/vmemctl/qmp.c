@@ -31,7 +31,7 @@ G_DEFINE_QUARK(vmemctl-error-quark, vmemctl_error)
 
 /* Reach the socket. */
 
-static bool is_host_and_port(const char *address)
+bool qmp_is_host_and_port(const char *address)
 {
     const char *colon = strrchr(address, ':');
 
@@ -45,7 +45,7 @@ static GSocketConnectable *connectable(const char *address, GError **errp)
     const char *wrong = NULL;
     struct stat file;
 
-    if (is_host_and_port(address)) {
+    if (qmp_is_host_and_port(address)) {
         return g_network_address_parse(address, 0, errp);
     }
     if (strlen(address) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {

@@ -17,6 +17,9 @@
 
 typedef struct Qmp Qmp;
 
+/* Whether an address is host:port, and not a path. */
+bool qmp_is_host_and_port(const char *address);
+
 /*
  * Connect to @address, a path or host:port, and negotiate. The greeting and
  * each answer must come within @limit seconds. NULL on failure, which is

@@ -29,7 +29,7 @@ _vmemctl()
         -s*)
             socket=${words[i]#-s}
             ;;
-        --reply-timeout|--limit|--timeout)
+        --reply-timeout|--limit|--timeout|--listen|--format)
             ((i++))
             ;;
         --*|-[a-zA-Z])
@@ -41,7 +41,10 @@ _vmemctl()
     done
     if ((i == ${#words[@]})); then
         case ${words[-2]} in
-        -s|--socket)
+        --format)
+            mapfile -t COMPREPLY < <(compgen -W "prometheus openmetrics" -- "$word")
+            ;;
+        -s|--socket|--listen)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             ;;
@@ -55,19 +58,28 @@ _vmemctl()
         mapfile -t COMPREPLY < <(compgen -f -- "${word#*=}")
         return
         ;;
+    --format=*)
+        candidates="--format=prometheus --format=openmetrics"
+        ;;
     -s*)
         mapfile -t COMPREPLY < <(compgen -P -s -f -- "${word#-s}")
         return
         ;;
     -*)
         candidates="--socket --json --reply-timeout --help --version"
-        if [[ ${given[0]} == resize ]]; then
-            candidates+=" --wait --timeout"
-        fi
+        case ${given[0]} in
+        resize) candidates+=" --wait --timeout" ;;
+        export) candidates="${candidates/--json } --listen --format" ;;
+        esac
         ;;
     *)
         case ${#given[@]}:${given[0]} in
-        0:) candidates="list resize watch" ;;
+        0:) candidates="export list resize watch" ;;
+        *:export)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
+            ;;
         1:resize|1:watch) candidates=$(_vmemctl_ids "$socket") ;;
         2:resize) candidates="max" ;;
         esac

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <glib.h>
 
+#include "metrics.h"
 #include "size.h"
 
 /* What can go wrong; beside that, Ctrl-C is G_IO_ERROR_CANCELLED. */
@@ -37,8 +38,12 @@ enum {
     EXIT_PAUSED = 5,
 };
 
-/* Seconds that QEMU has for an answer. */
+/*
+ * Seconds that QEMU has for an answer; in an export less, because Prometheus
+ * waits for it.
+ */
 #define REPLY_TIMEOUT 5
+#define REPLY_TIMEOUT_EXPORT 2
 
 typedef struct Options Options;
 
@@ -48,13 +53,16 @@ typedef struct Options Options;
  */
 typedef int CommandRun(const Options *options, GError **errp);
 
-CommandRun command_list, command_resize, command_watch;
+CommandRun command_export, command_list, command_resize, command_watch;
 
 /* What the command line says. */
 struct Options {
     char *text;             /* if not NULL: to print this is all there is */
     CommandRun *run;
     char *socket;
+    GStrv sources;          /* of an export: sockets and directories of them */
+    char *listen;           /* where to serve an export, or NULL */
+    MetricsFormat format;
     const char *id;         /* NULL: all devices */
     Size size;
     unsigned reply_timeout; /* seconds */
