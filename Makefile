@@ -56,7 +56,7 @@ PYTESTS = $(addprefix tests/,$(filter $(BY_PYTEST),$(SUITES)))
 endif
 
 .PHONY: build stock demo run bench flood fuzz coverage check check-full install \
-    clean help ready tests
+    dist clean help ready tests
 
 build:
 	@$(HAVE) qemu vmemctl
@@ -195,6 +195,16 @@ install: build
 	sed 's,@bindir@,$(PREFIX)/bin,' tools/vmemctl/monitoring/vmemctl-export.service.in | \
 	    install -Dm644 /dev/stdin '$(DESTDIR)$(PREFIX)/lib/systemd/system/vmemctl-export.service'
 
+# What is committed; the bytes depend on nothing else but git and xz. git sees to it
+# that a failure of xz is one.
+DIST = build/virtio-mem-qemu-$(file <VERSION)
+dist:
+	@mkdir -p build
+	@git diff --quiet HEAD || echo "what is not committed is not in it" >&2
+	@git -c core.autocrlf=false -c tar.umask=0022 -c tar.tar.xz.command='xz -9cT1' \
+	    archive --prefix='$(notdir $(DIST))/' -o '$(DIST).tar.xz' HEAD
+	@sha256sum '$(DIST).tar.xz'
+
 clean:
 	rm -rf build
 
@@ -218,6 +228,7 @@ help:
 #: make coverage  show which lines of the device the tests reach
 #: make stock   build build/stock/qemu-system-x86_64 with QEMU's own device
 #: make install install the emulator and vmemctl below PREFIX=/usr/local, DESTDIR=
+#: make dist    pack what is committed: build/virtio-mem-qemu-VERSION.tar.xz
 #: make clean   remove build/ (downloads stay in the cache directory)
 #: make help    this list
 #:
