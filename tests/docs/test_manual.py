@@ -217,6 +217,16 @@ def test_messages_of_the_code_are_in_the_manual():
 # --- QEMU's documentation -----------------------------------------------------
 
 PICTURES = ("virtio-mem-region.svg", "virtio-mem-resize.svg")
+FLEET = "virtio-mem-fleet"
+
+
+def test_the_drawn_picture_needs_nothing_else():
+    """That of the dashboard is drawn by gnuplot, and stands in the other page."""
+    text = (DEVICES / "virtio-mem-dashboard.svg").read_text()
+    ElementTree.fromstring(text)
+    assert not re.search(r'href="(?!#)|@import|https?://(?!www\.w3\.org)', text)
+    assert ".. figure:: virtio-mem-dashboard.svg\n   :alt: " in \
+        (DEVICES / f"{FLEET}.rst").read_text()
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -248,6 +258,9 @@ def test_sphinx_shows_the_manual_in_the_contents_without_a_warning():
     contents = (docs / "html/system/device-emulation.html").read_text()
     assert 'href="devices/virtio-mem.html"' in contents
     page = (docs / "html/system/devices/virtio-mem.html").read_text()
+    assert f'href="{FLEET}.html"' in page
+    fleet = (docs / f"html/system/devices/{FLEET}.html").read_text()
+    assert "_images/virtio-mem-dashboard.svg" in fleet
     for name in PICTURES:
         assert f"_images/{name}" in page
         assert (docs / "html/_images" / name).read_bytes() == \

@@ -31,8 +31,8 @@ def text(vms) -> str:
 
 
 def used(expressions: str) -> set[str]:
-    """The metrics that they name."""
-    return set(re.findall(r"\b(?:virtio_mem|vmemctl)_\w+", expressions))
+    """The metrics that they name, but for those that a rule records."""
+    return set(re.findall(r"(?<!:)\b(?:virtio_mem|vmemctl)_\w+\b(?!:)", expressions))
 
 
 def test_queries_and_alerts_are_about_what_there_is(text):
@@ -53,6 +53,15 @@ def test_the_manual_page_names_all_metrics(text):
     page = (MONITORING.parent / "vmemctl.1").read_text()
     assert used(page) == {sample.name for family in families(text).values()
                           for sample in family.samples}
+
+
+def test_the_manual_names_all_alerts_and_no_other_metric(text):
+    """In its page for those who run many VMs."""
+    page = (ROOT / "docs/system/devices/virtio-mem-fleet.rst").read_text()
+    assert used(page) <= {sample.name for family in families(text).values()
+                          for sample in family.samples}
+    assert re.findall(r"\* - ``(VirtioMem\w+)``", page) == re.findall(
+        r"alert: (\w+)", ALERTS)
 
 
 def test_the_dashboard_shows_all_that_matters():
@@ -99,7 +108,8 @@ def test_promtool_takes_configuration_and_alerts(promtool, tmp_path):
     for name in ("prometheus.yml", "alerts.yml"):
         shutil.copy(MONITORING / name, tmp_path)
     said = promtool("check", "config", tmp_path / "prometheus.yml")
-    assert f"{ALERTS.count('- alert:')} rules found" in said
+    rules = ALERTS.count("- alert:") + ALERTS.count("- record:")
+    assert f"{rules} rules found" in said
 
 
 @pytest.mark.full
