@@ -96,3 +96,32 @@ class Version(unittest.TestCase):
         said = subprocess.run([VMEMCTL, "--version"], capture_output=True,
                               text=True, check=True).stdout
         self.assertEqual(said.split()[-1], self.VERSION)
+
+
+class Changelog(unittest.TestCase):
+    """It has the form of Keep a Changelog."""
+
+    KINDS = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+
+    def setUp(self):
+        self.text = (PROJECT / "CHANGELOG.md").read_text()
+
+    def test_releases_are_in_order_and_dated(self):
+        titles = re.findall(r"^## (.*)$", self.text, re.M)
+        self.assertEqual(titles[0], "[Unreleased]")
+        releases = [re.fullmatch(r"\[(\d+)\.(\d+)\.(\d+)\] - (\d{4}-\d\d-\d\d)",
+                                 title) for title in titles[1:]]
+        self.assertTrue(all(releases), titles)
+        keys = [(*map(int, found.groups()[:3]), found[4]) for found in releases]
+        self.assertEqual(keys, sorted(keys, reverse=True))
+
+    def test_the_newest_release_is_the_version(self):
+        newest = re.search(r"^## \[(\d.*?)\]", self.text, re.M)[1]
+        self.assertEqual(newest, Version.VERSION)
+
+    def test_each_section_has_kinds_in_their_order(self):
+        for section in re.split(r"^## ", self.text, flags=re.M)[1:]:
+            kinds = re.findall(r"^### (.*)$", section, re.M)
+            with self.subTest(section.splitlines()[0]):
+                self.assertEqual(kinds, [kind for kind in self.KINDS
+                                         if kind in kinds])
