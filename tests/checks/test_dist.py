@@ -61,6 +61,7 @@ def test_all_that_is_committed_and_nothing_else(tarball):
         assert files[f"{NAME}/{path}"].mode & 0o111 == int(mode, 8) & 0o111
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not MESON.exists(), reason="there is no meson")
 def test_what_is_unpacked_builds(tarball, tmp_path):
     """The tool, without git."""
