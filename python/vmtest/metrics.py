@@ -14,7 +14,7 @@ WHOLE = device(
               "state": NONE, "plugged": 3 * GiB, "unplugged": 2 * GiB,
               "host-time": 1250},
     memslots=16, mapped_memslots=1, unplugged_protection="discard",
-    unplugged_accesses=7)
+    unplugged_accesses=7, pending_discard=3 * MiB, prealloc_reserve=5 * MiB)
 
 
 def families(text: str, parser=prometheus) -> dict:

@@ -49,6 +49,8 @@ def test_everything_that_qemu_tells(vms):
             f"virtio_mem_memslots{{{where}}} 16",
             f"virtio_mem_mapped_memslots{{{where}}} 1",
             f"virtio_mem_unplugged_accesses_total{{{where}}} 7",
+            f"virtio_mem_pending_discard_bytes{{{where}}} {3 * MiB}",
+            f"virtio_mem_prealloc_reserve_bytes{{{where}}} {5 * MiB}",
             "# TYPE virtio_mem_requests_total counter",
             "# TYPE virtio_mem_size_bytes gauge"):
         assert text.count(f"{line}\n") == 1, (line, text)

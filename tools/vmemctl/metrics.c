@@ -308,6 +308,17 @@ static const Family families[] = {
         .help = "Time spent in allocating and freeing memory of the host.",
         .member = "requests/host-time", .divisor = 1000,
     }, {
+        .name = "virtio_mem_pending_discard_bytes", .kind = GAUGE,
+        .unit = "bytes",
+        .help = "Unplugged memory that the host has not taken back yet.",
+        .member = "pending-discard",
+    }, {
+        .name = "virtio_mem_prealloc_reserve_bytes", .kind = GAUGE,
+        .unit = "bytes",
+        .help = "Memory of the host that is allocated in advance, with"
+                " prealloc-reserve.",
+        .member = "prealloc-reserve",
+    }, {
         .name = "virtio_mem_memslots", .kind = GAUGE,
         .help = "Memory slots of a device with dynamic-memslots=on.",
         .member = "memslots",
