@@ -5,17 +5,23 @@
 PYTHON = /usr/bin/python3
 PREFIX = /usr/local
 HAVE = $(PYTHON) -m driver
-RESULTS = build/results
-export PYTHONPATH := $(CURDIR)/python:$(CURDIR):$(CURDIR)/build/qemu/src/python
+# What is made from the series of QEMU that is chosen lies in build/, or in build/11.1/.
+TOP = build$(patsubst %,/%,$(filter-out 10.0,$(QEMU)))
+RESULTS = $(TOP)/results
+MODULES := $(CURDIR)/$(TOP)/modules/usr/lib/python3/dist-packages
+export PYTHONPATH := $(CURDIR)/python:$(CURDIR):$(CURDIR)/$(TOP)/qemu/src/python:$(MODULES)
 export PYTHONDONTWRITEBYTECODE := 1
-export QEMU_SRC TARGETS CONFIGURE_FLAGS ACCEL
+export QEMU QEMU_SRC TARGETS CONFIGURE_FLAGS ACCEL
 
 # The suites that gate a change; what check-full runs besides; those of pytest.
-SUITES = unit qtest fuzz driver checks docs flood kvm guest vmemctl
+SUITES = $(if $(TOP:build=),$(VERSIONED),\
+    unit qtest fuzz driver checks docs flood kvm guest vmemctl)
+# Those that differ with the series of QEMU.
+VERSIONED = unit qtest guest vmemctl
 MORE = proof upstream variants newcomer big-endian
 SANITIZED = unit qtest guest vmemctl
 BY_PYTEST = driver checks docs flood kvm guest vmemctl variants newcomer
-OBJ = build/qemu/obj
+OBJ = $(TOP)/qemu/obj
 UNIT = build/unit
 # What the suites need; those that start a guest need most.
 WITH_GUESTS = flood kvm guest vmemctl variants
@@ -31,19 +37,19 @@ BY_TARGET = $(if $(filter qtest,$(SUITES) $(FULL:1=qtest)), \
 ifneq ($(filter-out 0,$(SANITIZE)),)
 override SUITES := $(filter $(SANITIZED),$(SUITES))
 BUILT = sanitize/
-RESULTS = build/results/sanitize
-OBJ = build/sanitize/obj
+RESULTS = $(TOP)/results/sanitize
+OBJ = $(TOP)/sanitize/obj
 UNIT = build/sanitize/unit
 THINGS = sanitize sanitize/unit guest/x86_64
 override TARGETS := x86_64
 SLOW = -t 5
-export VM_QEMU = $(CURDIR)/build/sanitize/qemu-system-x86_64
+export VM_QEMU = $(CURDIR)/$(TOP)/sanitize/qemu-system-x86_64
 export VMEMCTL = $(CURDIR)/$(UNIT)/tools/vmemctl/vmemctl
 # Tests read what QEMU prints, so reports go to files. Without frame pointers in
 # GLib only the slow way of unwinding tells who leaked; it takes four fifths of the
 # time, so only qtests in which devices come and go look for leaks. QEMU's coroutines
 # change stacks, so that stacks cannot be checked after a return.
-REPORT = exitcode=99:log_path=$(CURDIR)/build/logs/sanitizer/report
+REPORT = exitcode=99:log_path=$(CURDIR)/$(TOP)/logs/sanitizer/report
 ASAN = detect_stack_use_after_return=0:$(REPORT)
 export ASAN_OPTIONS = $(ASAN):fast_unwind_on_malloc=0:malloc_context_size=8
 WITHOUT_LEAKS = ASAN_OPTIONS=$(ASAN):detect_leaks=0
@@ -80,7 +86,7 @@ bench flood:
 # What gates a change; only the tests of these two suites are for several targets.
 check: TARGETS := $(or $(TARGETS),$(if $(filter qtest guest,$(SUITES)),x86_64 aarch64))
 check: ready
-	@rm -rf build/results build/logs/sanitizer
+	@rm -rf $(TOP)/results $(TOP)/logs/sanitizer
 	@$(MAKE) --no-print-directory tests
 	@$(PYTHON) -m results $(SUITES:%=$(BUILT)%) $(BY_TARGET)
 
@@ -90,7 +96,7 @@ check-full: TARGETS := $(or $(TARGETS),x86_64 aarch64 s390x)
 check-full: FULL = 1
 check-full: ready
 	@$(HAVE) sanitize sanitize/unit
-	@rm -rf build/results build/logs/sanitizer
+	@rm -rf $(TOP)/results $(TOP)/logs/sanitizer
 	@$(MAKE) --no-print-directory tests SUITES="$(SUITES)" FULL=1
 	@$(MAKE) --no-print-directory tests SANITIZE=1
 	@$(PYTHON) -m results $(SUITES) $(BY_TARGET) $(SANITIZED:%=sanitize/%)
@@ -102,7 +108,7 @@ ready:
 
 # Every suite is run, whatever the others come to; results judges.
 tests:
-	@mkdir -p $(RESULTS) build/logs/sanitizer
+	@mkdir -p $(RESULTS) $(TOP)/logs/sanitizer
 	-@$(MAKE) --no-print-directory -k \
 	    $(addprefix test-,$(filter-out $(BY_PYTEST),$(SUITES)) $(BY_TARGET)) \
 	    $(if $(PYTESTS),test-by-pytest)
@@ -175,17 +181,17 @@ fuzz:
 coverage:
 	@$(HAVE) coverage coverage/unit tests
 	-@build/meson test -C build/coverage/unit --suite unit
-	-@build/meson test -C build/qemu/coverage 'qtest-x86_64/virtio-mem-*' \
+	-@build/meson test -C $(TOP)/qemu/coverage 'qtest-x86_64/virtio-mem-*' \
 	    qtest-x86_64/qos-test -t 15
-	@gcovr -r build/qemu/src -f '.*hw/virtio/virtio-mem.*' build/qemu/coverage \
+	@gcovr -r $(TOP)/qemu/src -f '.*hw/virtio/virtio-mem.*' $(TOP)/qemu/coverage \
 	    --txt-metric branch --html-details build/coverage/index.html -s
 
 # ---- the rest ----
 
 install: build
-	install -Dm755 -t '$(DESTDIR)$(PREFIX)/bin' $(wildcard build/qemu-system-*) \
+	install -Dm755 -t '$(DESTDIR)$(PREFIX)/bin' $(wildcard $(TOP)/qemu-system-*) \
 	    $(wildcard build/unit/tools/vmemctl/vmemctl)
-	cd build/qemu/obj/qemu-bundle/usr/local/share/qemu && find -L . -type f \
+	cd $(TOP)/qemu/obj/qemu-bundle/usr/local/share/qemu && find -L . -type f \
 	    -exec install -Dm644 '{}' '$(DESTDIR)$(PREFIX)/share/qemu/{}' ';'
 	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' tools/vmemctl/vmemctl.1
 	install -Dm644 tools/vmemctl/vmemctl.bash \
@@ -232,6 +238,8 @@ help:
 #: make clean   remove build/ (downloads stay in the cache directory)
 #: make help    this list
 #:
+#: QEMU=11.1                be laid over this series (qemu.pin), in build/11.1/; with
+#:                          all verbs, also stock; 10.0 otherwise
 #: QEMU_SRC=path            use this QEMU source tree; it is not modified
 #: TARGETS="x86_64 aarch64"  build QEMU for these, and test with them
 #: CONFIGURE_FLAGS="…"      give these to QEMU's configure as well

@@ -3,7 +3,7 @@
 
 import sys
 
-from driver import build, packages, ui
+from driver import build, packages, paths, ui
 from vmtest import guest
 
 THINGS = {
@@ -22,7 +22,7 @@ def main(names: list[str]) -> None:
     if unknown or not names:
         raise ui.Fail(f"{' '.join(unknown) or 'nothing'} is not among "
                       f"{', '.join(THINGS)}: see make help")
-    packages.ensure(*names)
+    packages.ensure(*names, paths.SERIES)
     for name in names:
         THINGS[name](name)
 

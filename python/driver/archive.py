@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from driver import paths, ui
+from driver import packages, paths, ui
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SUITES = ("oldoldstable|oldstable|stable|testing|unstable|sid|"
@@ -80,6 +80,10 @@ def debian_addresses() -> list[str]:
     return list(dict.fromkeys(found))
 
 
+class NotThere(ui.Fail):
+    """The archive does not have what its list names."""
+
+
 @dataclass
 class Archive:
     """One suite of the Debian archive, for machines of one architecture."""
@@ -99,19 +103,47 @@ class Archive:
         """Where apt finds its configuration and keeps its lists."""
         return self.cache / "apt" / f"{self.suite}-{self.arch}"
 
-    def source(self, package: str, versions: str = "*") -> Path:
+    def source(self, package: str, versions: str = "*", other: str = "") -> Path:
         """The .dsc of a source package, its other files beside it.
 
-        `versions` is a pattern for the upstream version ("10.0.*").
+        `versions` is a pattern for the upstream version ("10.0.*"). Where the
+        archive lacks the file that the suite lists, that named `other` is taken.
         """
         fetching = (package, "source", "--download-only", "--only-source")
-        found = self._have("source", f"{package}_{versions}-*.dsc", *fetching)
+        try:
+            found = self._have("source", f"{package}_{versions}-*.dsc", *fetching)
+        except NotThere as fail:
+            if not other:
+                raise
+            ui.progress(f"{fail}; taking {other} from the pool, if it has that …")
+            found = self._from_pool(package, other)
         if not found:
             other = self._have("source", f"{package}_*.dsc", *fetching)
             raise ui.Fail(f"the suite {self.suite} has {other.stem}, but qemu.pin "
                           f"asks for {versions}: correct qemu.pin, or give a "
                           "matching source tree with QEMU_SRC=path")
         return found
+
+    def _from_pool(self, package: str, name: str) -> Path:
+        """A .dsc that no list of apt names; a Debian developer must have signed it."""
+        packages.ensure("pool")
+        home = self.cache / self.suite / "source"
+        address = f"{(self.addresses or debian_addresses())[0]}pool/main/"
+        address += f"{package[0]}/{package}/{name}.dsc"
+        with tempfile.TemporaryDirectory(prefix="partial-", dir=self.cache) as place:
+            keys = Path(place, "keys")
+            suite = self.suite.removesuffix("-backports")
+            Archive(suite, cache=self.cache, log=self.log).unpack(
+                "debian-keyring", keys)
+            words = ["dget", "--download-only", "--allow-unauthenticated", address]
+            ui.run(words, cwd=Path(place), log=self.log, what=f"fetching {address}")
+            [keyring] = keys.rglob("debian-keyring.gpg")
+            ui.run(["dscverify", "--no-conf", "--keyring", keyring, f"{name}.dsc"],
+                   cwd=Path(place), log=self.log, what=f"verifying {name}.dsc")
+            ui.progress(f"{name}.dsc has a good signature of a Debian developer")
+            for file in Path(place).glob(f"{package}_*"):
+                file.replace(home / file.name)
+        return home / f"{name}.dsc"
 
     def deb(self, package: str) -> Path:
         """The .deb of a binary package."""
@@ -162,7 +194,8 @@ class Archive:
                         break
         sentence = next(sentence for pattern, sentence in FAILURES.items()
                         if re.search(pattern, output))
-        raise ui.Fail(sentence.format(thing=package, cause=reason(output),
+        failure = ui.Fail if sentence != FAILURES[""] else NotThere
+        raise failure(sentence.format(thing=package, cause=reason(output),
                                       suite=self.suite, cache=self.cache / self.suite))
 
     def _download(self, home: Path, package: str, words) -> None:

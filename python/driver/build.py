@@ -77,20 +77,22 @@ def qemu(name: str) -> None:
     """Build one of QEMUS, link its programs to where users find them, and say so."""
     flavour = QEMUS[name]
     env, identity = prepare(flavour.compiler), source.prepare()
-    obj = paths.BUILD / flavour.directory
+    obj = paths.HERE / flavour.directory
+    directory = os.path.relpath(obj, paths.BUILD)
     tree = paths.QEMU_TREE if flavour.ours else obj.with_name("src")
     overlay.lay(paths.ROOT if flavour.ours else None, paths.PRISTINE, tree, identity)
-    set_up(flavour.directory, [f"{os.path.relpath(tree, obj)}/configure",
-                               *boards(targets(flavour), tree), *options(flavour, identity)], env, identity)
+    words = [f"{os.path.relpath(tree, obj)}/configure", *boards(targets(flavour), tree),
+             *options(flavour, identity)]
+    set_up(directory, words, env, identity)
     # ninja, called by hand, has to find the meson it was configured with.
     for site in obj.glob("pyvenv/lib/python3*/site-packages"):
-        (site / "driver.pth").write_text(env["PYTHONPATH"])
+        (site / "driver.pth").write_text(env["PYTHONPATH"].replace(":", "\n"))
     programs = [emulator(target) for target in named(flavour) or targets(flavour)]
-    ninja(name, flavour.directory, flavour.build or programs, env)
+    ninja(name, directory, flavour.build or programs, env)
     link_firmware(obj / BUNDLE)
     for program in programs if flavour.link else ():
-        link(obj / program, paths.BUILD / flavour.link)
-        ui.progress(f"{ui.shown(paths.BUILD / flavour.link / program)} is ready")
+        link(obj / program, paths.HERE / flavour.link)
+        ui.progress(f"{ui.shown(paths.HERE / flavour.link / program)} is ready")
     for sentence in packages.without() if name == "qemu" else ():
         ui.progress(sentence)
 
@@ -152,7 +154,7 @@ def named(flavour: Flavour) -> list[str]:
 
 def targets(flavour: Flavour) -> list[str]:
     """Those that it is configured for: a new one joins those of before."""
-    note = paths.BUILD / flavour.directory / CONFIGURED_BY
+    note = paths.HERE / flavour.directory / CONFIGURED_BY
     before = re.search("--target-list=([^ ]+)", note.read_text())[1].split(",") \
         if note.exists() and not flavour.targets else []
     return list(dict.fromkeys([*before, *named(flavour)])) or list(X86)
@@ -182,12 +184,12 @@ def prepare(compiler: str = "") -> dict[str, str]:
         raise ui.Fail(f"QEMU cannot be built below '{paths.ROOT}': move the "
                       "project to a path without spaces, colons and quotes")
     paths.LOGS.mkdir(parents=True, exist_ok=True)
-    if private():
-        unpack("tools")
-    tools, modules = (paths.TOOLS / "usr" / name
-                      for name in ("bin", "lib/python3/dist-packages"))
+    keys = ["tools", *(key for key in ("modules",) if key in source.pin()["series"])]
+    modules = ":".join(str(unpack(key) / "usr/lib/python3/dist-packages")
+                       for key in keys if private())
     script = ("#!/bin/sh\n# The meson that all of build/ is built with.\n"
-              f"PATH={tools}:$PATH PYTHONPATH={modules} exec meson \"$@\"\n")
+              f"PATH={paths.TOOLS}/usr/bin:$PATH PYTHONPATH={modules} "
+              "exec meson \"$@\"\n")
     overlay.put(paths.MESON, (script.encode(), 0o755))
     return {"CC": compiler or ("ccache gcc" if shutil.which("ccache") else "gcc"),
             "CCACHE_BASEDIR": str(paths.BUILD), "CCACHE_NOHASHDIR": "1",
@@ -206,6 +208,8 @@ def unpack(key: str) -> Path:
     them from another suite is nothing a build should do to a machine.
     """
     pinned, place = source.pin(), paths.BUILD / key
+    if key in pinned["series"]:
+        pinned, place = pinned["series"], paths.HERE / key
     archive = Archive(pinned["suite"])
     debs = {name: archive.deb(name) for name in pinned[key].split()}
     identity = " ".join(deb.name for deb in debs.values())

@@ -51,8 +51,8 @@ def content_of(file: Path) -> tuple[bytes, int] | None:
 def desired(project: Path, pristine: Path) -> dict:
     """What must differ from pristine: path -> (content, mode), None = gone."""
     wanted = {**dict.fromkeys(REMOVED), **patched(project / "patches", pristine)}
-    for path in ours(project):
-        text, mode = content_of(project / path)
+    for path, file in ours(project).items():
+        text, mode = content_of(file)
         original = content_of(pristine / path)
         if path in REMOVED or original is None:
             if wanted.get(path) is not None:
@@ -68,21 +68,27 @@ def desired(project: Path, pristine: Path) -> dict:
     return wanted
 
 
-def ours(project: Path) -> list[str]:
-    """The project's files that mirror QEMU's tree."""
-    found = [file for top in LAID
-             for file in (project / top, *(project / top).rglob("[!.]*"))
-             if not file.name.endswith(("~", ".orig", ".rej", ".pyc"))]
-    return sorted(file.relative_to(project).as_posix() for file in found
-                  if file.is_file())
+def ours(project: Path) -> dict[str, Path]:
+    """The project's files that mirror QEMU's tree, by their path there.
+
+    What the device needs and only this series lacks is in compat/.
+    """
+    compat = project / "compat" / paths.SERIES
+    return {file.relative_to(top).as_posix(): file
+            for top, inside in ((project, LAID), (compat, ["."]))
+            for path in inside
+            for file in sorted((top / path, *(top / path).rglob("[!.]*")))
+            if file.is_file() and file.suffix not in (".orig", ".rej", ".pyc")
+            and file.name[-1] != "~"}
 
 
 def patched(patches: Path, pristine: Path) -> dict:
-    """QEMU's files as the series in patches/ leaves them.
+    """QEMU's files as the patches leave them, those for all and those of a series.
 
     git apply takes a patch as a whole or not at all, and without fuzz.
     """
-    series = sorted(patches.glob("*.patch"))
+    series = sorted((patch for place in (patches, patches / paths.SERIES)
+                     for patch in place.glob("*.patch")), key=lambda patch: patch.name)
     touched = {path for patch in series for path in re.findall(
         r"^(?:---|\+\+\+) [ab]/(\S+)", patch.read_text(), re.M)}
     with tempfile.TemporaryDirectory(prefix="overlay-") as scratch:
@@ -93,7 +99,7 @@ def patched(patches: Path, pristine: Path) -> dict:
             ui.run(["git", "apply", patch.resolve()], cwd=work,
                    log=paths.LOGS / "overlay.log",
                    env={"GIT_CEILING_DIRECTORIES": scratch},     # in no repository
-                   what=f"applying patches/{patch.name} to this QEMU",
+                   what=f"applying {ui.shown(patch)} to this QEMU",
                    hint="adapt the patch to the version in qemu.pin")
         return {path: content_of(work / path) for path in touched}
 

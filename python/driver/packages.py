@@ -50,6 +50,8 @@ MORE = {
     "bench": ("gnuplot-nox", "strace", "valgrind", "binutils"),
     "coverage": ("gcovr",),
     "newcomer": ("debootstrap",),
+    "11.1": ("python3-pip", "python3-setuptools", "python3-wheel"),
+    "pool": ("devscripts",),    # to fetch what apt does not
 }
 # With new lists, as a fresh machine has none and an old one stale ones. Another apt
 # (unattended-upgrades, say) may hold the lock for a while.

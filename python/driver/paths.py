@@ -7,12 +7,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 BUILD = ROOT / "build"
-LOGS = BUILD / "logs"
-PRISTINE = BUILD / "pristine"       # QEMU as Debian (or QEMU_SRC) has it
-QEMU_TREE = BUILD / "qemu" / "src"  # the same with this project laid over it
-QEMU = BUILD / "qemu-system-x86_64"     # other targets are beside it
-STORAGE_DAEMON = BUILD / "qemu" / "obj" / "storage-daemon" / "qemu-storage-daemon"
-STOCK = BUILD / "stock" / "qemu-system-x86_64"
+SERIES = os.environ.get("QEMU") or "10.0"   # of QEMU's releases: `make QEMU=11.1`
+HERE = BUILD if SERIES == "10.0" else BUILD / SERIES    # what is made from it
+LOGS = HERE / "logs"
+PRISTINE = HERE / "pristine"        # QEMU as Debian (or QEMU_SRC) has it
+QEMU_TREE = HERE / "qemu" / "src"   # the same with this project laid over it
+QEMU = HERE / "qemu-system-x86_64"     # other targets are beside it
+STORAGE_DAEMON = HERE / "qemu" / "obj" / "storage-daemon" / "qemu-storage-daemon"
+STOCK = HERE / "stock" / "qemu-system-x86_64"
 VMEMCTL = BUILD / "vmemctl"
 MESON = BUILD / "meson"             # a script: the meson that all is built with
 TOOLS = BUILD / "tools"             # meson and pycotap, unpacked

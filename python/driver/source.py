@@ -14,7 +14,8 @@ from driver import paths, ui
 from driver.archive import Archive
 
 NOTE = ".made-from"     # in a directory
-KEYS = ("package", "suite", "versions", "tested", "tools", "firmware", "cbmc")
+KEYS = ("suite", "tools", "firmware", "cbmc")
+SERIES_KEYS = ("suite", "versions", "tested")
 # What is taken of a user's tree: not git's data, and not his build directories.
 TAKE = """set -o pipefail
 tar -c --sort=name --exclude=.git --exclude-tag-all=build.ninja --warning=no-cachedir \\
@@ -24,14 +25,20 @@ FINGERPRINT = TAKE + "-vvf /dev/null --full-time | grep -v ^d | sha256sum | cut 
 COPY = TAKE + '-f - | { mkdir "$2" && tar -xf - --no-same-owner -C "$2"; }'
 
 
-def pin(file: Path = paths.PIN) -> dict[str, str]:
-    """What qemu.pin says; every key must be there."""
+def pin(file: Path = paths.PIN) -> dict:
+    """What qemu.pin says, with the table of the series of QEMU as "series"."""
     try:
         pinned = tomllib.loads(file.read_text())
     except tomllib.TOMLDecodeError as error:
         raise ui.Fail(f"{ui.shown(file)} is not a list of lines key = \"text\": "
                       f"correct it ({error})") from None
-    missing = [key for key in KEYS if not isinstance(pinned.get(key), str)]
+    tables = {key: value for key, value in pinned.items() if isinstance(value, dict)}
+    if paths.SERIES not in tables:
+        raise ui.Fail(f"QEMU={paths.SERIES} is not among the series that {ui.shown(file)} "
+                      f"has: give one of {', '.join(tables)}")
+    pinned["series"] = tables[paths.SERIES]
+    missing = [key for table, keys in ((pinned, KEYS), (pinned["series"], SERIES_KEYS))
+               for key in keys if not isinstance(table.get(key), str)]
     if missing:
         raise ui.Fail(f"{ui.shown(file)} does not say {' and '.join(missing)}: add "
                       "each as a line key = \"text\"")
@@ -61,7 +68,8 @@ def replacing(directory: Path, identity: str):
 
 def prepare() -> str:
     """Have an unmodified tree in build/pristine; return what it is."""
-    pinned, log, hint = pin(), paths.LOGS / "source.log", "the lines above say why"
+    pinned, log = pin()["series"], paths.LOGS / "source.log"
+    hint = "the lines above say why"
     if os.environ.get("QEMU_SRC"):
         given = check(Path(os.environ["QEMU_SRC"]).resolve(), pinned["versions"])
         state = ui.run(["bash", "-c", FINGERPRINT, "bash", given], log=log,
@@ -69,7 +77,8 @@ def prepare() -> str:
         identity = f"copy of {given}, {state.strip()}"
         words = ["bash", "-c", COPY, "bash", given]
     else:
-        dsc = Archive(pinned["suite"]).source(pinned["package"], pinned["versions"])
+        dsc = Archive(pinned["suite"]).source("qemu", pinned["versions"],
+                                              pinned["tested"].split()[0])
         compare(dsc, pinned["tested"])
         identity = f"source package {dsc.stem}"
         words = ["dpkg-source", "--no-copy", "-x", dsc]

@@ -18,7 +18,7 @@ from pathlib import Path
 from driver import paths, ui
 from results import matrix
 
-RESULTS = paths.BUILD / "results"
+RESULTS = paths.HERE / "results"
 REPORTS = paths.LOGS / "sanitizer"      # the Makefile tells them to write here
 FINDING = re.compile(r"==\d+==ERROR: |: runtime error: ")
 # Tests that a program registers under names that stand in its source.

@@ -29,7 +29,7 @@ class Schema(unittest.TestCase):
         texts = {file.name: file.read_text()
                  for file in (PROJECT / "qapi").glob("*.json")}
         texts |= {file.name: added(file.read_text())
-                  for file in (PROJECT / "patches").glob("*.patch")}
+                  for file in (PROJECT / "patches").rglob("*.patch")}
         for name, text in texts.items():
             with self.subTest(name):
                 self.assertIsNone(VERSION.search(prose(text)))

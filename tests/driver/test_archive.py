@@ -2,6 +2,7 @@
 """Fetching through the real apt, from archives made for each test."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 
@@ -90,6 +91,33 @@ def test_what_cannot_be_had_is_said_and_maybe_waited_for(
     assert not list(tmp_path.glob("cache/**/*.deb"))
     if spoil:
         assert getattr(fetch(mirror, whole), verb)(*words).exists()
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_what_the_archive_lacks_is_taken_from_its_pool(
+        mirror, fetch, fails, write, tmp_path, monkeypatch, capsys, signed):
+    (mirror / ORIG).unlink()
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setattr(archive.packages, "ensure", lambda _: None)
+    monkeypatch.setattr(archive.Archive, "unpack", lambda *words: (
+        write(words[2] / "usr/debian-keyring.gpg") if words[1] == "debian-keyring"
+        else pytest.fail()))
+    write("bin/dget", "#!/bin/sh\necho $3 > src_10.0.2-1.dsc; touch src_10.0.2.tar\n",
+          0o755)
+    write("bin/dscverify", "#!/bin/sh\n[ -e $3 ] && " + str(signed).lower(), 0o755)
+    words = "src", "10.0.*", "src_10.0.2-1"
+    if not signed:
+        with fails("verifying src_10.0.2-1.dsc failed"):
+            fetch(mirror).source(*words)
+        assert not list(tmp_path.glob("cache/**/*.dsc"))
+        return
+    dsc = fetch(mirror).source(*words)
+    assert dsc.read_text() == f"copy:{mirror}pool/main/s/src/src_10.0.2-1.dsc\n"
+    assert dsc.with_name("src_10.0.2.tar").exists()
+    said = capsys.readouterr().out
+    assert "does not deliver src" in said and "good signature" in said
+    assert fetch(mirror).source(*words) == dsc
+    assert not capsys.readouterr().out
 
 
 def test_unsigned_archive_is_refused(mirror, fetch, fails, write):

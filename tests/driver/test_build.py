@@ -34,6 +34,7 @@ def obj(write, tmp_path, monkeypatch):
     for name in ("TARGETS", "CONFIGURE_FLAGS", "QEMU_SRC"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(paths, "BUILD", tmp_path)
+    monkeypatch.setattr(paths, "HERE", tmp_path)
     monkeypatch.setattr(paths, "QEMU_TREE", tmp_path / "qemu/src")
     monkeypatch.setattr(build, "prepare", lambda _: {"PYTHONPATH": "/there"})
     monkeypatch.setattr(build, "private", lambda: False)

@@ -49,12 +49,17 @@ def test_removed_replaced_appended_patched_and_left(lay, write, tmp_path):
     write("ours/patches/0001-s.patch", PATCH)
     write("ours/patches/0002-s.patch",      # of what the first one leaves
           PATCH.replace("-two", "-zwei").replace("+zwei", "+deux"))
-    third = write("ours/patches/0003-m.patch", PATCH.replace("stubs/s.c", MESON))
+    third = write("ours/patches/10.0/0003-m.patch", PATCH.replace("stubs/s.c", MESON))
+    write("ours/patches/9.2/0004-m.patch", "for another series")
+    write("ours/compat/10.0/include/hw/core/new.h", "where it was\n")
+    write("ours/compat/10.0/hw/core/meson.build", "for it\n")
+    write("ours/compat/9.2/include/other.h", "for another series\n")
     before = {file: file.read_text() for file in (tmp_path / "qemu").rglob("*.*")
               if file.is_file()}
     assert lay() == {
         DEVICE: "ours\n", MESON: "one\nzwei\nthree\nours\n",
         "stubs/s.c": "one\ndeux\nthree\n", "hw/virtio/virtio.c": "theirs\n",
+        "include/hw/core/new.h": "where it was\n", "hw/core/meson.build": "for it\n",
         "hmp-commands.hx": "for QEMU\n", "tests/qtest/virtio-mem-test.c": "for QEMU\n"}
     assert before == {file: file.read_text() for file in before}, "not pristine"
     third.unlink()      # a withdrawn patch is undone

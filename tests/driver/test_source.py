@@ -71,7 +71,8 @@ def test_damaged_source_package(given, write, fails, monkeypatch):
 
 @pytest.mark.parametrize("text, phrases", [
     ("package = qemu\n", ("pin is not a list of lines", "line 1")),
-    ('package = "qemu"\nsuite = 13\n', ("does not say suite and versions", "add"))])
+    ('suite = 13\ncbmc = ""\n["10.0"]\n', ("does not say suite and tools", "add")),
+    ('["9.2"]\n["11.1"]\n', ("QEMU=10.0 is not among", "one of 9.2, 11.1"))])
 def test_wrong_pin(write, fails, text, phrases):
     with fails(*phrases):
         source.pin(write("pin", text))

@@ -20,7 +20,7 @@ SPEC = importlib.util.spec_from_file_location(
 seeds = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(seeds)
 
-OBJ = paths.BUILD / "fuzz" / "obj"
+OBJ = paths.HERE / "fuzz" / "obj"
 FOUND = paths.BUILD / "fuzz" / "found"
 GRACE = 120     # seconds to start, to load what was found before, and to end
 MACHINE = (

@@ -36,7 +36,7 @@ class Variants(unittest.TestCase):
         except ui.Fail as fail:
             problem = f"{fail.details}\n{fail}"
         self.assertFalse(problem, problem)
-        return paths.BUILD / build.QEMUS[name].directory / build.emulator(target)
+        return paths.HERE / build.QEMUS[name].directory / build.emulator(target)
 
     def run_it(self, *command, talk: str = "") -> str:
         """Run a program, which has to succeed; return what it prints."""
