@@ -13,7 +13,8 @@
 #include "qapi/error.h"
 #include "qemu/cutils.h"
 #include "qemu/error-report.h"
-#include "hw/boards.h"
+#include "hw/acpi/acpi.h"
+#include "hw/core/boards.h"
 #include "hw/virtio/virtio-mem.h"
 #include "standard-headers/linux/virtio_ids.h"
 #include "standard-headers/linux/virtio_mem.h"
@@ -52,7 +53,7 @@ static uint64_t virtio_mem_get_features(VirtIODevice *vdev, uint64_t features,
                                         Error **errp)
 {
     /* Also without nodes, so that machines of one type offer the same. */
-    if (virtio_mem_target()->has_acpi &&
+    if (virtio_mem_target()->has_acpi && acpi_builtin() &&
         MACHINE(qdev_get_machine())->numa_state) {
         virtio_add_feature(&features, VIRTIO_MEM_F_ACPI_PXM);
     }
@@ -80,7 +81,7 @@ static int virtio_mem_validate_features(VirtIODevice *vdev)
  * Also called when the VM starts and stops. A driver that goes away gets its
  * last answer while its ring is there.
  */
-static void virtio_mem_set_status(VirtIODevice *vdev, uint8_t status)
+static int virtio_mem_set_status(VirtIODevice *vdev, uint8_t status)
 {
     VirtIOMEMLive *live = VIRTIO_MEM(vdev)->live;
 
@@ -95,6 +96,7 @@ static void virtio_mem_set_status(VirtIODevice *vdev, uint8_t status)
     } else {
         virtio_mem_queue_drain(live->queue);
     }
+    return 0;
 }
 
 static void virtio_mem_queue_reset(VirtIODevice *vdev, uint32_t index)
@@ -278,10 +280,13 @@ static bool virtio_mem_take_memory(VirtIOMEM *vmem, VirtIOMEMLive *live,
     }
     if (!virtio_mem_backend_take(&live->backend, vmem->memdev,
                                  vmem->prealloc_threads,
-                                 RAM_DISCARD_MANAGER(vmem), errp)) {
+                                 RAM_DISCARD_SOURCE(vmem), errp)) {
         virtio_mem_memory_cleanup(&live->memory);
         return false;
     }
+    live->listeners.source = RAM_DISCARD_SOURCE(vmem);
+    live->listeners.manager =
+        memory_region_get_ram_discard_manager(&vmem->memdev->mr);
     if (!virtio_mem_protect(vmem, live, errp)) {
         virtio_mem_give_memory_up(vmem, live);
         return false;
@@ -430,48 +435,25 @@ bool virtio_mem_check_unplug(VirtIOMEM *vmem, Error **errp)
 
 /* --- type -------------------------------------------------------------- */
 
-static uint64_t virtio_mem_rdm_get_min_granularity(const RamDiscardManager *rdm,
+static uint64_t virtio_mem_rds_get_min_granularity(const RamDiscardSource *rds,
                                                    const MemoryRegion *mr)
 {
-    return VIRTIO_MEM(rdm)->live->state.geo.block_size;
+    return virtio_mem_get_block_size(VIRTIO_MEM(rds));
 }
 
-static bool virtio_mem_rdm_is_populated(const RamDiscardManager *rdm,
+static bool virtio_mem_rds_is_populated(const RamDiscardSource *rds,
                                         const MemoryRegionSection *section)
 {
-    return virtio_mem_listeners_is_populated(&VIRTIO_MEM(rdm)->live->listeners,
+    return virtio_mem_listeners_is_populated(&VIRTIO_MEM(rds)->live->listeners,
                                              section);
 }
 
-static int virtio_mem_rdm_replay_populated(const RamDiscardManager *rdm,
-                                           MemoryRegionSection *section,
-                                           ReplayRamPopulate fn, void *opaque)
+static uint64_t virtio_mem_rds_find_run(const RamDiscardSource *rds,
+                                        const MemoryRegionSection *section,
+                                        bool *populated)
 {
-    return virtio_mem_listeners_replay_populated(
-        &VIRTIO_MEM(rdm)->live->listeners, section, fn, opaque);
-}
-
-static void virtio_mem_rdm_replay_discarded(const RamDiscardManager *rdm,
-                                            MemoryRegionSection *section,
-                                            ReplayRamDiscard fn, void *opaque)
-{
-    virtio_mem_listeners_replay_discarded(&VIRTIO_MEM(rdm)->live->listeners,
-                                          section, fn, opaque);
-}
-
-static void virtio_mem_rdm_register_listener(RamDiscardManager *rdm,
-                                             RamDiscardListener *listener,
-                                             MemoryRegionSection *section)
-{
-    virtio_mem_listeners_register(&VIRTIO_MEM(rdm)->live->listeners, listener,
-                                  section);
-}
-
-static void virtio_mem_rdm_unregister_listener(RamDiscardManager *rdm,
-                                               RamDiscardListener *listener)
-{
-    virtio_mem_listeners_unregister(&VIRTIO_MEM(rdm)->live->listeners,
-                                    listener);
+    return virtio_mem_listeners_find_run(&VIRTIO_MEM(rds)->live->listeners,
+                                         section, populated);
 }
 
 static void virtio_mem_finalize(Object *obj)
@@ -479,11 +461,11 @@ static void virtio_mem_finalize(Object *obj)
     virtio_mem_memslots_free(VIRTIO_MEM(obj)->memslots);
 }
 
-static void virtio_mem_class_init(ObjectClass *oc, void *data)
+static void virtio_mem_class_init(ObjectClass *oc, const void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(oc);
     VirtioDeviceClass *vdc = VIRTIO_DEVICE_CLASS(oc);
-    RamDiscardManagerClass *rdmc = RAM_DISCARD_MANAGER_CLASS(oc);
+    RamDiscardSourceClass *rdsc = RAM_DISCARD_SOURCE_CLASS(oc);
 
     virtio_mem_properties_class_init(oc);
     virtio_mem_migration_class_init(oc);
@@ -498,12 +480,9 @@ static void virtio_mem_class_init(ObjectClass *oc, void *data)
     vdc->set_status = virtio_mem_set_status;
     vdc->queue_reset = virtio_mem_queue_reset;
 
-    rdmc->get_min_granularity = virtio_mem_rdm_get_min_granularity;
-    rdmc->is_populated = virtio_mem_rdm_is_populated;
-    rdmc->replay_populated = virtio_mem_rdm_replay_populated;
-    rdmc->replay_discarded = virtio_mem_rdm_replay_discarded;
-    rdmc->register_listener = virtio_mem_rdm_register_listener;
-    rdmc->unregister_listener = virtio_mem_rdm_unregister_listener;
+    rdsc->get_min_granularity = virtio_mem_rds_get_min_granularity;
+    rdsc->is_populated = virtio_mem_rds_is_populated;
+    rdsc->find_run = virtio_mem_rds_find_run;
 }
 
 static const TypeInfo virtio_mem_info = {
@@ -513,7 +492,7 @@ static const TypeInfo virtio_mem_info = {
     .instance_finalize = virtio_mem_finalize,
     .class_init = virtio_mem_class_init,
     .interfaces = (InterfaceInfo[]) {
-        { TYPE_RAM_DISCARD_MANAGER },
+        { TYPE_RAM_DISCARD_SOURCE },
         { }
     },
 };

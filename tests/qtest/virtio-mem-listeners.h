@@ -1,8 +1,8 @@
 /*
  * virtio-mem: listeners that record what they hear
  *
- * A device of 16 blocks without QEMU: its blocks and its RamDiscardManager are
- * linked into the test.
+ * A device of 16 blocks without QEMU: its blocks, the module `listeners` and QEMU's
+ * RamDiscardManager are linked into the test.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,7 +18,9 @@
 typedef struct Fixture {
     VirtIOMEMGeometry geo;
     VirtIOMEMBlocks blocks;
-    VirtIOMEMListeners rdm;
+    VirtIOMEMListeners listeners;
+    MemoryRegion mr;
+    RamDiscardManager *rdm;
     VirtIOMEMChange change;     /* on its way */
     GString *log;
 } Fixture;
@@ -51,20 +53,20 @@ void settled(Fixture *f);
 bool may_refuse(Fixture *f);
 
 /* A section of the region that is mapped at 0x100000000 in its space. */
-MemoryRegionSection section(uint64_t offset, uint64_t size);
-MemoryRegionSection whole(void);
+MemoryRegionSection section(Fixture *f, uint64_t offset, uint64_t size);
+MemoryRegionSection whole(Fixture *f);
 
 void add_listener(Fixture *f, Listener *listener, const char *name,
-                  bool double_discard, MemoryRegionSection s);
+                  MemoryRegionSection s);
 void remove_listener(Fixture *f, Listener *listener);
 
 /* What a Listener does when it is told. */
-int on_populate(RamDiscardListener *rdl, MemoryRegionSection *s);
-void on_discard(RamDiscardListener *rdl, MemoryRegionSection *s);
+int on_populate(RamDiscardListener *rdl, const MemoryRegionSection *s);
+void on_discard(RamDiscardListener *rdl, const MemoryRegionSection *s);
 
 /* For a replay; @opaque is the log. */
-int log_populated(MemoryRegionSection *s, void *opaque);
-void log_discarded(MemoryRegionSection *s, void *opaque);
+int log_populated(const MemoryRegionSection *s, void *opaque);
+int log_discarded(const MemoryRegionSection *s, void *opaque);
 
 /* The log is @want, and empty afterwards. */
 void assert_log(Fixture *f, const char *want);

@@ -10,7 +10,7 @@
 #include "qemu/error-report.h"
 #include "qemu/madvise.h"
 #include "qemu/units.h"
-#include "exec/ramblock.h"
+#include "system/ramblock.h"
 #include "migration/misc.h"
 #include "migration/vmstate.h"
 #include "system/runstate.h"
@@ -114,7 +114,7 @@ static void backend_resolve(VirtIOMEMBackend *backend,
 
 bool virtio_mem_backend_take(VirtIOMEMBackend *backend,
                              HostMemoryBackend *memdev, unsigned threads,
-                             RamDiscardManager *rdm, Error **errp)
+                             RamDiscardSource *source, Error **errp)
 {
     const VirtIOMEMSpan all = { .size = memory_region_size(&memdev->mr) };
     int ret = 0;
@@ -136,9 +136,9 @@ bool virtio_mem_backend_take(VirtIOMEMBackend *backend,
         return false;
     }
     backend_warn_of_template(backend);
-    memory_region_set_ram_discard_manager(&memdev->mr, rdm);
+    memory_region_add_ram_discard_source(&memdev->mr, source);
     host_memory_backend_set_mapped(memdev, true);
-    vmstate_register_ram(&memdev->mr, DEVICE(rdm));
+    vmstate_register_ram(&memdev->mr, DEVICE(source));
     return true;
 }
 
@@ -146,7 +146,7 @@ void virtio_mem_backend_release(VirtIOMEMBackend *backend, DeviceState *dev)
 {
     MemoryRegion *mr = &backend->memdev->mr;
 
-    memory_region_set_ram_discard_manager(mr, NULL);
+    memory_region_del_ram_discard_source(mr, RAM_DISCARD_SOURCE(dev));
     vmstate_unregister_ram(mr, dev);
     host_memory_backend_set_mapped(backend->memdev, false);
     ram_block_coordinated_discard_require(false);

@@ -23,6 +23,7 @@
 #define HW_VIRTIO_MEM_BACKEND_H
 
 #include "system/hostmem.h"
+#include "system/memory.h"
 #include "blocks.h"
 #include "residency.h"
 
@@ -70,7 +71,7 @@ typedef struct VirtIOMEMBackend {
 bool virtio_mem_backend_check(HostMemoryBackend *memdev, Error **errp);
 
 /*
- * virtio_mem_backend_take: make @memdev the memory of the device @rdm.
+ * virtio_mem_backend_take: make @memdev the memory of the device @source.
  *
  * @threads: that populate, at most; 0: one for each CPU
  *
@@ -83,7 +84,7 @@ bool virtio_mem_backend_check(HostMemoryBackend *memdev, Error **errp);
  */
 bool virtio_mem_backend_take(VirtIOMEMBackend *backend,
                              HostMemoryBackend *memdev, unsigned threads,
-                             RamDiscardManager *rdm, Error **errp);
+                             RamDiscardSource *source, Error **errp);
 
 /* The opposite of virtio_mem_backend_take(). */
 void virtio_mem_backend_release(VirtIOMEMBackend *backend, DeviceState *dev);

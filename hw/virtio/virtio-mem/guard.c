@@ -9,7 +9,7 @@
 #include "qemu/error-report.h"
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
-#include "exec/ramblock.h"
+#include "system/ramblock.h"
 #include "system/guarded-memory.h"
 #include "system/runstate.h"
 #include <poll.h>

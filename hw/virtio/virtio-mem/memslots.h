@@ -16,7 +16,7 @@
 #ifndef HW_VIRTIO_MEM_MEMSLOTS_H
 #define HW_VIRTIO_MEM_MEMSLOTS_H
 
-#include "exec/memory.h"
+#include "system/memory.h"
 #include "slots.h"
 
 typedef struct VirtIOMEMMemslots VirtIOMEMMemslots;

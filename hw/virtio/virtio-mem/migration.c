@@ -201,10 +201,9 @@ static int migration_early_post_load(void *opaque, int version_id)
     return ret;
 }
 
-static int migration_post_save(void *opaque)
+static void migration_post_save(void *opaque)
 {
     migration_forget_blocks(opaque);
-    return 0;
 }
 
 static const VMStateDescription vmstate_early = {
@@ -428,7 +427,7 @@ static int migration_event(NotifierWithReturn *notifier, MigrationEvent *event,
     VirtIOMEMMigration *migration = container_of(notifier, VirtIOMEMMigration,
                                                  notifier);
 
-    if (event->type == MIG_EVENT_PRECOPY_SETUP &&
+    if (event->type == MIG_EVENT_SETUP &&
         virtio_mem_change_drain(migration->device.engine)) {
         virtio_mem_guard_stand_aside(migration->device.guard);
         virtio_mem_ahead_give_back(migration->device.ahead);

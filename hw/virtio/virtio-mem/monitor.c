@@ -10,7 +10,7 @@
 #include "qobject/qdict.h"
 #include "qemu/cutils.h"
 #include "qemu/readline.h"
-#include "hw/boards.h"
+#include "hw/core/boards.h"
 #include "hw/mem/memory-device.h"
 #include "hw/virtio/virtio-mem.h"
 #include "monitor/hmp.h"

@@ -11,9 +11,9 @@
 #include "qemu/error-report.h"
 #include "qemu/host-utils.h"
 #include "qemu/units.h"
-#include "hw/boards.h"
+#include "hw/core/boards.h"
+#include "hw/core/qdev-properties.h"
 #include "hw/mem/memory-device.h"
-#include "hw/qdev-properties.h"
 #include "monitor/monitor.h"
 #include "system/numa.h"
 #include "system/system.h"
@@ -31,6 +31,14 @@ typedef struct PropertiesSizes {
     char second[32];
 } PropertiesSizes;
 
+/* QMP's monitor prints nothing, and says so. */
+static bool properties_for_qmp(void)
+{
+    Monitor *mon = monitor_cur();
+
+    return mon && monitor_printf(mon, "%s", "") < 0;
+}
+
 /*
  * As the user has written them. QMP knows bytes only. On the command line and
  * in HMP sizes have suffixes: both get the largest unit in which both are whole
@@ -39,7 +47,7 @@ typedef struct PropertiesSizes {
 static PropertiesSizes properties_sizes(uint64_t first, uint64_t second)
 {
     const uint64_t both = first | second;
-    const int shift = both && !monitor_cur_is_qmp() ? ctz64(both) / 10 * 10 : 0;
+    const int shift = both && !properties_for_qmp() ? ctz64(both) / 10 * 10 : 0;
     const char *unit = shift ? "B" : "bytes";
     PropertiesSizes sizes;
 

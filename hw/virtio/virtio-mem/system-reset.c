@@ -5,7 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "hw/resettable.h"
+#include "hw/core/resettable.h"
 #include "system/reset.h"
 #include "system-reset.h"
 
@@ -78,7 +78,7 @@ static void system_reset_leave(Object *obj, ResetType type)
     }
 }
 
-static void system_reset_class_init(ObjectClass *oc, void *data)
+static void system_reset_class_init(ObjectClass *oc, const void *data)
 {
     ResettableClass *rc = RESETTABLE_CLASS(oc);
 

@@ -6,23 +6,16 @@
 
 #include "qemu/osdep.h"
 #include "qemu/units.h"
-#include "hw/core/cpu.h"
+#include "qemu/target-info.h"
 #include "target.h"
-#include CONFIG_DEVICES
-
-#ifdef CONFIG_ACPI
-#define TARGET_HAS_ACPI true
-#else
-#define TARGET_HAS_ACPI false
-#endif
 
 static const VirtIOMEMTarget targets[] = {
     { "x86_64", .usable_extent = 256 * MiB, .has_legacy_guests = true,
-      .has_acpi = TARGET_HAS_ACPI },
+      .has_acpi = true },
     { "i386", .usable_extent = 256 * MiB, .has_legacy_guests = true,
-      .has_acpi = TARGET_HAS_ACPI },
-    { "aarch64", .usable_extent = 1 * GiB, .has_acpi = TARGET_HAS_ACPI },
-    { "arm", .usable_extent = 1 * GiB, .has_acpi = TARGET_HAS_ACPI },
+      .has_acpi = true },
+    { "aarch64", .usable_extent = 1 * GiB, .has_acpi = true },
+    { "arm", .usable_extent = 1 * GiB, .has_acpi = true },
     { "s390x", .usable_extent = 256 * MiB },
 };
 

@@ -1,8 +1,8 @@
 /*
  * virtio-mem: what differs between targets, as data
  *
- * The only module that is compiled for each target; all others could be
- * compiled once for all of them.
+ * All modules are compiled once for all targets; this one asks at run time which
+ * it is.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,7 +19,7 @@ typedef struct VirtIOMEMTarget {
     uint64_t usable_extent;
     /* Guests written before VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE exist. */
     bool has_legacy_guests;
-    /* The nodes of memory are told by ACPI. */
+    /* The nodes of memory are told by ACPI, if this QEMU has that. */
     bool has_acpi;
 } VirtIOMEMTarget;
 

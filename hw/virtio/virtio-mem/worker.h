@@ -12,7 +12,7 @@
 #ifndef HW_VIRTIO_MEM_WORKER_H
 #define HW_VIRTIO_MEM_WORKER_H
 
-#include "hw/qdev-core.h"
+#include "hw/core/qdev.h"
 #include "qemu/thread-context.h"
 
 typedef struct VirtIOMEMWorker {

@@ -9,9 +9,5 @@
 
 typedef uint64_t hwaddr;
 typedef uint64_t ram_addr_t;
-typedef struct RAMBlock RAMBlock;
-
-RAMBlock *qemu_ram_block_from_host(void *ptr, bool round_offset,
-                                   ram_addr_t *offset);
 
 #endif

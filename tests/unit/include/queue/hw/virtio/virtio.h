@@ -10,7 +10,7 @@
 
 #include <linux/virtio_config.h>
 #include <sys/uio.h>
-#include "exec/memory.h"
+#include "system/memory.h"
 #include "qemu/main-loop.h"
 
 /* --- devices -------------------------------------------------------------- */

@@ -1,11 +1,11 @@
 /*
- * Stand-in for QEMU's exec/memory.h, for queue.c
+ * Stand-in for QEMU's system/memory.h, for queue.c
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#ifndef EXEC_MEMORY_H
-#define EXEC_MEMORY_H
+#ifndef SYSTEM_MEMORY_H
+#define SYSTEM_MEMORY_H
 
 #include "exec/cpu-common.h"
 
