@@ -37,7 +37,7 @@ static void *next(const char *name)
     return dlsym(RTLD_NEXT, name);
 }
 
-__attribute__((constructor)) static void find_faults(void)
+static void __attribute__((constructor)) find_faults(void)
 {
     const char *path = getenv(FAULTS_VARIABLE);
     const int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;

@@ -157,12 +157,14 @@ static void each_other(const void *options)
     for (int i = 0; i < ARRAY_SIZE(kinds) * 3 * 2; i++) {
         const unsigned how = i % 3 + 1;
         const char *const *at = registers[i / 3 % 2];
+        const Target *targets_of[] = {
+            target_named(at[0]), target_named(at[1]),
+        };
 
         now.kind = kinds[i / 6].name;
         now.target = at[0];
         aim_at_each_other(world, (uint64_t *)buffers, &kinds[i / 6], how & 1,
-                          how & 2, (const Target *[2]) { target_named(at[0]),
-                                                         target_named(at[1]) });
+                          how & 2, targets_of);
     }
     world_restart(world);
     qtest_remove_abrt_handler((void *)options);

@@ -182,7 +182,7 @@ static bool can_mount(const char *dir)
 static void huge_page_size(const void *data)
 {
     const HugePageSize *test = data;
-    const uint64_t page_size = getpagesize();
+    const uint64_t page_size = qemu_real_host_page_size();
     const uint64_t usual = page_size * (page_size / sizeof(uint64_t));
     g_autofree char *dir = g_dir_make_tmp("virtio-mem-warn-test-XXXXXX", NULL);
     g_autofree char *file = g_build_filename(dir, THP_FILE, NULL);

@@ -397,8 +397,9 @@ static void test_random_life(void)
                          count);
         }
         for (unsigned slot = 0; slot < NB_SLOTS; slot++) {
+            const uint64_t first_of_slot = slot * PER_SLOT;
             const VirtIOMEMRange within = {
-                slot * PER_SLOT, MIN(PER_SLOT, NB_BLOCKS - slot * PER_SLOT),
+                first_of_slot, MIN(PER_SLOT, NB_BLOCKS - first_of_slot),
             };
             const bool plugged = virtio_mem_blocks_state(&w.blocks, within) !=
                                  VIRTIO_MEM_BLOCKS_UNPLUGGED;

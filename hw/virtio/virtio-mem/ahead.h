@@ -1,10 +1,10 @@
 /*
  * virtio-mem: memory that is there before a guest plugs it
  *
- * With prealloc-reserve, the next blocks are populated in the background while the
- * VM runs and has a driver, little at a time and only when the host has nothing better to do. They
- * are given back when the VM stops, a migration begins, the system is reset, or the
- * host runs short of memory.
+ * With prealloc-reserve, the next blocks are populated in the background while
+ * the VM runs and has a driver, little at a time and only when the host has
+ * nothing better to do. They are given back when the VM stops, a migration
+ * begins, the system is reset, or the host runs short of memory.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

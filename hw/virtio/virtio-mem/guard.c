@@ -403,7 +403,7 @@ static int guard_try(const VirtIOMEMGuard *guard)
  */
 static void guard_prepare_mapping(const VirtIOMEMGuard *guard)
 {
-    volatile char *byte = guard->backend->host;
+    volatile char *byte = guard->backend->host; /* it has to be written */
 
     *byte = *byte;
     /* It may have become a huge page, which a block has room for. */
