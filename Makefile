@@ -18,9 +18,9 @@ SUITES = $(if $(TOP:build=),$(VERSIONED),\
     unit qtest fuzz driver checks docs flood kvm guest vmemctl)
 # Those that differ with the series of QEMU.
 VERSIONED = unit qtest guest vmemctl
-MORE = proof upstream variants newcomer big-endian
+MORE = proof upstream variants newcomer big-endian series
 SANITIZED = unit qtest guest vmemctl
-BY_PYTEST = driver checks docs flood kvm guest vmemctl variants newcomer
+BY_PYTEST = driver checks docs flood kvm guest vmemctl variants newcomer series
 OBJ = $(TOP)/qemu/obj
 UNIT = build/unit
 # What the suites need; those that start a guest need most.
@@ -62,7 +62,7 @@ PYTESTS = $(addprefix tests/,$(filter $(BY_PYTEST),$(SUITES)))
 endif
 
 .PHONY: build stock demo run bench flood fuzz coverage check check-full install \
-    dist clean help ready tests
+    dist export-series clean help ready tests
 
 build:
 	@$(HAVE) qemu vmemctl
@@ -188,6 +188,9 @@ coverage:
 
 # ---- the rest ----
 
+export-series:
+	@$(PYTHON) -m series
+
 install: build
 	install -Dm755 -t '$(DESTDIR)$(PREFIX)/bin' $(wildcard $(TOP)/qemu-system-*) \
 	    $(wildcard build/unit/tools/vmemctl/vmemctl)
@@ -233,6 +236,7 @@ help:
 #: make fuzz    fuzz pure modules and the whole device for SECONDS=600 each
 #: make coverage  show which lines of the device the tests reach
 #: make stock   build build/stock/qemu-system-x86_64 with QEMU's own device
+#: make export-series  write the project as patches for QEMU's maintainers, in build/series
 #: make install install the emulator and vmemctl below PREFIX=/usr/local, DESTDIR=
 #: make dist    pack what is committed: build/virtio-mem-qemu-VERSION.tar.xz
 #: make clean   remove build/ (downloads stay in the cache directory)

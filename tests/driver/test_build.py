@@ -139,5 +139,5 @@ def test_help_names_every_verb():
     text = subprocess.run(["make", "-s", "-C", paths.ROOT, "help"], check=True,
                           capture_output=True, text=True).stdout
     for verb in ("demo run check check-full flood fuzz bench coverage stock install "
-                 "clean").split():
+                 "export-series clean").split():
         assert f"\nmake {verb} " in text
