@@ -9,6 +9,7 @@
 #include "hw/virtio/trace.h"
 #include "qemu/iov.h"
 #include "qemu/timer.h"
+#include "system/ramblock.h"
 #include "explore-world.h"
 
 /* --- objects -------------------------------------------------------------- */

@@ -1,11 +1,11 @@
 /*
- * Stand-in for QEMU's hw/qdev-core.h, for worker.h
+ * Stand-in for QEMU's hw/core/qdev.h, for worker.h
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#ifndef QDEV_CORE_H
-#define QDEV_CORE_H
+#ifndef HW_CORE_QDEV_H
+#define HW_CORE_QDEV_H
 
 typedef struct DeviceState DeviceState;
 
