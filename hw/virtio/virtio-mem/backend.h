@@ -146,8 +146,9 @@ int virtio_mem_backend_discard(const VirtIOMEMBackend *backend,
                                VirtIOMEMSpan span);
 
 /*
- * The same in steps of 64 MiB, and of up to 512 where there is hardly any memory. For a thread that nobody waits for: as it is
- * with faulting in (see populate.h), a kernel without locks for each mapping
+ * The same in steps of 64 MiB, and of up to 512 where there is hardly any
+ * memory. For a thread that nobody waits for: as it is with faulting in (see
+ * populate.h), a kernel without locks for each mapping
  * keeps QEMU from changing its address space during a step. An error ends it;
  * the steps before are done. When @cancelled, which is atomic, becomes true it
  * ends soon with -ECANCELED.
