@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench import (kicks, linux, machine, memslots, moves, plots, rom, size, stall,
                    table, ways)
+from bench import comparison as compared
 from bench import maximum as possible
 from bench import protection as protected
 from bench import reserve as ahead
@@ -155,9 +156,16 @@ def protection(report: Report) -> None:
                            + protected.table(costs))
 
 
+def comparison(report: Report) -> None:
+    """The other ways to change the memory of a guest."""
+    found = compared.measure(report.times(5, 2))
+    report.sections.append("## Ways to change the memory of a guest\n\n"
+                           + compared.table(found))
+
+
 PARTS = {part.__name__: part for part in (
     requests, stalls, discards, instructions, sizes, maximum, rest, reserve, slots,
-    protection, resizes, other_ways, migrations, kvm)}
+    protection, resizes, other_ways, comparison, migrations, kvm)}
 
 
 def about(quick: bool) -> str:
