@@ -49,13 +49,16 @@ uint64_t virtio_mem_listeners_find_run(const VirtIOMEMListeners *listeners,
     VirtIOMEMRange run = { .first = range.first };
     VirtIOMEMSpan span;
 
-    *populated = virtio_mem_blocks_are_populated(
-        listeners->blocks, (VirtIOMEMRange) { range.first, 1 });
-    virtio_mem_blocks_next_populated(listeners->blocks, range, *populated,
-                                     &run);
+    if (!virtio_mem_blocks_next_populated(listeners->blocks, range, true,
+                                          &run)) {
+        *populated = false;
+        return within.size;
+    }
     span = virtio_mem_range_span(listeners->geo, run);
-    return MIN(span.offset + span.size, within.offset + within.size) -
-           within.offset;
+    *populated = run.first == range.first;
+    return *populated ? MIN(span.offset + span.size - within.offset,
+                            within.size) :
+                        span.offset - within.offset;
 }
 
 /* --- the part ------------------------------------------------------------- */
