@@ -130,9 +130,10 @@ test-qtest:
 	    -t 5,,$(WITHOUT_LEAKS))
 	$(if $(LEAKS),$(call meson,qtest-leaks,$(OBJ),$(LEAKS:%=qtest-x86_64/virtio-mem-%-test) -t 5))
 
-# The pure modules as programs for s390x, emulated.
+# The pure modules as programs for s390x, emulated. Two programs are left out: explore
+# takes too long, residency asks the kernel of pages, whose addresses differ there.
 test-big-endian:
-	$(call meson,big-endian,build/s390x/unit,--suite unit -t 5)
+	$(call meson,big-endian,build/s390x/unit,--suite unit 'test-virtio-mem-[!er]*' -t 20)
 
 test-fuzz:
 	$(call meson,fuzz,build/fuzz/unit,--suite fuzz)

@@ -230,6 +230,10 @@ static void test_wrong_order(gconstpointer of_unplug)
         virtio_mem_engine_new(&fake, &fake.geo, &fake.blocks, fake.parts, 3);
         return;
     }
+    if (g_getenv("MESON_EXE_WRAPPER")) {
+        g_test_skip("a program that is emulated cannot start itself");
+        return;
+    }
     g_test_trap_subprocess(NULL, 0, 0);
     g_test_trap_assert_failed();
     g_test_trap_assert_stderr(of_unplug ? "*unplug_is_final*"
