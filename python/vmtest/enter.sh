@@ -1,15 +1,27 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# enter.sh ROOT COMMAND [DIRECTORY PLACE]...
+# enter.sh [-f] ROOT COMMAND [DIRECTORY PLACE]...
 #
 # Run a shell command on the machine that is unpacked in ROOT, with directories of
 # this one at places there. Called in mount and process namespaces of its own
 # (unshare): whatever is mounted or started here ends with it, however it ends.
+# -f: forget what is written to ROOT.
 set -e
+forget=
+if [ "$1" = -f ]; then
+    forget=yes
+    shift
+fi
 root=$1
 command=$2
 shift 2
 
+if [ "$forget" ]; then
+    mount -t tmpfs tmpfs "$root/mnt"
+    mkdir "$root/mnt/written" "$root/mnt/work"
+    mount -t overlay overlay "$root" -o \
+        "lowerdir=$root,upperdir=$root/mnt/written,workdir=$root/mnt/work"
+fi
 mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"

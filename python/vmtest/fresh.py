@@ -5,6 +5,8 @@ It is made by debootstrap and entered with chroot, in namespaces of its own: no 
 is seen from here, and neither mount nor process is left behind.
 """
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -14,24 +16,23 @@ from pathlib import Path
 from driver import paths, ui
 from driver.archive import debian_addresses
 
-HOME = paths.BUILD / "newcomer"
+HOME = paths.BUILD / "fresh"
 ENTER = Path(__file__).with_name("enter.sh")
 CLONE = "/root/virtio-mem"      # where its user has the project
 
 
 class Machine:
-    """A Debian of one suite.
+    """A Debian of one suite, for those who name it so.
 
     With `cold` it starts with empty caches, otherwise with those of this machine.
     """
 
-    def __init__(self, suite: str, cold: bool = False):
+    def __init__(self, suite: str, name: str, cold: bool = False):
         self.suite = suite
         self.home = HOME / suite
         self.base = self.home / "base"
-        self.root = self.home / "root"
-        self.log = paths.LOGS / f"newcomer-{suite}.log"
-        self.log.unlink(missing_ok=True)
+        self.root = self.home / name
+        self.log = paths.LOGS / f"{name}-{suite}.log"
         kept = self.home / "cold" if cold else self.home
         if cold:
             shutil.rmtree(kept, ignore_errors=True)
@@ -45,8 +46,20 @@ class Machine:
         for directory in (*self.kept.values(), kept / "debs" / "partial"):
             directory.mkdir(parents=True, exist_ok=True)
 
+    @contextlib.contextmanager
+    def alone(self):
+        """Tests start side by side."""
+        with open(self.home / "lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     def make(self) -> None:
         """Unpack Debian, as debootstrap leaves it."""
+        with self.alone():
+            self._make()
+
+    def _make(self) -> None:
+        self.log.unlink(missing_ok=True)
         if not self.base.exists():
             partial = self.home / "base.partial"
             remove(partial)
@@ -62,6 +75,20 @@ class Machine:
         shutil.copy("/etc/resolv.conf", self.root / "etc/resolv.conf")
         (self.root / "etc/apt/apt.conf.d/00machine").write_text(way_out())
 
+    def make_with(self, *packages: str) -> None:
+        """The same with packages installed; what an earlier run has made is used."""
+        note = self.root / "root/made-with"
+        with self.alone():
+            if not note.exists() or note.read_text() != " ".join(packages):
+                self._make()
+                self.install(*packages)
+                note.write_text(" ".join(packages))
+
+    def install(self, *packages: str) -> None:
+        """Install packages, or files that are packages, without those recommended."""
+        self.run("apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install "
+                 f"-qy --no-install-recommends {' '.join(packages)}", where="/root")
+
     def clone(self) -> None:
         """Have its user clone what is committed here."""
         bundle = self.root / "tmp/project.bundle"
@@ -70,13 +97,20 @@ class Machine:
         self.run(f"git clone -q /tmp/project.bundle {CLONE}", where="/root")
         bundle.unlink()
 
-    def start(self, command: str, where: str = CLONE, **options):
-        """Start a shell command there; it does not outlive this process."""
-        words = [word for place, directory in self.kept.items()
+    def start(self, command: str, where: str = CLONE, more: dict | None = None,
+              forgetful: bool = False, through: tuple = (), **options):
+        """Start a shell command there; it does not outlive this process.
+
+        It has `more` directories of this machine, as those in `kept`. What a
+        forgetful machine writes elsewhere is in memory, and gone when it ends.
+        `through` is a program that starts it, in a namespace of networks, say.
+        """
+        words = [word for place, directory in {**self.kept, **(more or {})}.items()
                  for word in (directory, place)]
         return subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid",
-             "--fork", "--kill-child", "sh", ENTER, self.root,
+            ["setpriv", "--pdeathsig", "KILL", *through, "unshare", "--mount", "--uts",
+             "--pid", "--fork", "--kill-child", "sh", ENTER,
+             *(["-f"] if forgetful else []), self.root,
              f"cd {where} && {command}", *words],
             stderr=subprocess.STDOUT, **options)
 

@@ -78,7 +78,7 @@ def machine(request):
     """
     if problem := hindrance():
         pytest.skip(problem)
-    fresh = Machine(request.param, COLD)
+    fresh = Machine(request.param, "newcomer", COLD)
     fresh.make()
     fresh.run("apt-get update && DEBIAN_FRONTEND=noninteractive "
               f"apt-get install -y {' '.join(needs())}", where="/root")
