@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vmtest.case import GuestCase, device
 from vmtest.memory import MiB
+from vmtest.pool import Pool
 
 SIZE = 256 * MiB
 SLACK = 64 * MiB        # for what QEMU and the guest do besides
@@ -114,7 +115,6 @@ class FullFileSystem(Shortage):
 class TooFewHugePages(Shortage):
     """Memory from the host's pool of huge pages."""
 
-    POOL = Path("/proc/sys/vm/nr_hugepages")
     SHORT = "the host's pool of huge pages of 2 MiB has 0 free pages"
     ARGUMENTS = (
         "-m", "1G,maxmem=20G", "-object",
@@ -123,14 +123,13 @@ class TooFewHugePages(Shortage):
         "virtio-mem-pci,id=vm0,memdev=mem0,prealloc=on")
 
     def setUp(self) -> None:
-        before = self.POOL.read_text()
-        self.addCleanup(self.POOL.write_text, before)
+        self.pool = self.enterContext(Pool())
         self.allow(self.SIZE // 2)
         super().setUp()
         self.addCleanup(self.forget, kill=True)
 
     def allow(self, size: int) -> None:
-        self.POOL.write_text(str(size // (2 * MiB)))
+        self.pool.allow(size)
 
     def test_a_resize_goes_on_when_there_are_more_huge_pages(self):
         self.check_it_goes_on()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vmtest.case import GuestCase
 from vmtest.memory import MiB
+from vmtest.pool import Pool
 
 SIZE = 512 * MiB        # Linux plugs 128 MiB by a request: several threads
 SANDBOX = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
@@ -54,18 +55,15 @@ class Memfd(Confined):
 class HugePages(Confined):
     """Huge pages, bound to a node."""
 
-    POOL = Path("/proc/sys/vm/nr_hugepages")
     ARGUMENTS = ("-m", "1G,maxmem=20G", *SANDBOX, *DEVICE, "-object",
                  "memory-backend-memfd,id=mem0,size=4G,reserve=off,hugetlb=on,"
                  "hugetlbsize=2M,host-nodes=0,policy=bind")
 
     def setUp(self) -> None:
-        pages = SIZE // (2 * MiB)
-        before = self.POOL.read_text()
-        self.addCleanup(self.POOL.write_text, before)
-        self.POOL.write_text(str(pages))
-        if int(self.POOL.read_text()) < pages:
-            self.skipTest(f"the host cannot make {pages} huge pages of 2 MiB")
+        pool = self.enterContext(Pool())
+        pool.allow(SIZE)
+        if not pool.has(SIZE):
+            self.skipTest(f"the host cannot make {SIZE // MiB} MiB of huge pages")
         super().setUp()
         self.addCleanup(self.forget, kill=True)
 
