@@ -15,16 +15,16 @@ export QEMU QEMU_SRC TARGETS CONFIGURE_FLAGS ACCEL
 
 # The suites that gate a change; what check-full runs besides; those of pytest.
 SUITES = $(if $(TOP:build=),$(VERSIONED),\
-    unit qtest fuzz driver checks docs flood kvm guest vmemctl)
+    unit qtest fuzz driver checks docs libvirt flood kvm guest vmemctl)
 # Those that differ with the series of QEMU.
 VERSIONED = unit qtest guest vmemctl
 MORE = proof upstream variants newcomer big-endian series
 SANITIZED = unit qtest guest vmemctl
-BY_PYTEST = driver checks docs flood kvm guest vmemctl variants newcomer series
+BY_PYTEST = driver checks docs libvirt flood kvm guest vmemctl variants newcomer series
 OBJ = $(TOP)/qemu/obj
 UNIT = build/unit
 # What the suites need; those that start a guest need most.
-WITH_GUESTS = flood kvm guest vmemctl variants
+WITH_GUESTS = flood kvm guest vmemctl variants $(FULL:1=libvirt)
 THINGS = qemu vmemctl unit \
     $(if $(filter $(WITH_GUESTS),$(SUITES)),storage-daemon stock guest/x86_64) \
     $(patsubst guest-%,guest/%,$(filter guest-%,$(BY_TARGET)))
@@ -103,7 +103,8 @@ check-full: ready
 
 ready:
 	@TARGETS="$(if $(TARGETS),$(sort x86_64 $(TARGETS)))" $(HAVE) $(THINGS) tests $(if $(filter fuzz,$(SUITES)),fuzz/unit) \
-	    $(if $(filter proof,$(SUITES)),proofs) $(filter newcomer,$(SUITES))
+	    $(if $(filter proof,$(SUITES)),proofs) \
+	    $(if $(FULL)$(filter newcomer,$(SUITES)),newcomer)
 	$(if $(filter big-endian,$(SUITES)),@$(PYTHON) -m vmtest.cross)
 
 # Every suite is run, whatever the others come to; results judges.
@@ -230,7 +231,7 @@ help:
 #:                build/meson test -C build/qemu/obj NAME
 #:                pytest -k NAME
 #: make check-full  all tests: also QEMU's own, proofs, sanitizers, other ways to
-#:              configure QEMU, and README.md on a fresh Debian 12 and 13
+#:              configure QEMU, and README.md and libvirt on fresh Debians
 #: make bench   measure ours beside stock, report in build/bench; QUICK=1: five minutes;
 #:              ONLY="stalls sizes" ROUNDS=3: these parts, so often
 #: make flood   time the monitor under a flooding guest, ours beside stock

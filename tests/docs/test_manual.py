@@ -31,6 +31,9 @@ NOT_RUN = {
     "# echo online_movable > /sys/devices/system/memory/auto_online_blocks":
         "is typed in the guest",
     "# cat /proc/cmdline": "is typed in the guest",
+    "<domain type='kvm'>": "tests/libvirt/test_manual.py has libvirt",
+    "<qemu:override>": "tests/libvirt/test_manual.py has libvirt",
+    "$ virsh define web1.xml": "tests/libvirt/test_manual.py has libvirt",
 }
 
 

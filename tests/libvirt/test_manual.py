@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the manual says of libvirt is done: its domains, its commands, what they print."""
+
+import re
+
+import pytest
+
+from vmtest import manual
+from vmtest.libvirt import GUEST, OURS, TALK, Domain
+
+BLOCKS = {block.first: block.text for block in manual.blocks(
+    manual.MANUAL.read_text(encoding="utf-8"))}
+DOMAIN = BLOCKS["<domain type='kvm'>"]
+# What this machine has not, and what tests need.
+EDITS = (
+    ("<domain type='kvm'>", "<domain type='qemu'>"),
+    ("<cpu mode='host-passthrough'>", "<cpu>"),
+    ("/usr/bin/qemu-system-x86_64-virtio-mem", OURS),
+    ("  </os>", f"{GUEST}  </os>"),
+    ("  </devices>", f"{TALK.format(name='web1')}  </devices>"))
+
+
+def edited(xml: str, *edits: tuple[str, str]) -> str:
+    """The XML with the edits, each of which fits once."""
+    for old, new in (*EDITS, *edits):
+        assert xml.count(old) == 1, old
+        xml = xml.replace(old, new)
+    return xml
+
+
+@pytest.fixture(name="domain")
+def the_domain(host):
+    """One that is called as that in the manual."""
+    domain = Domain(host, "web1")
+    yield domain
+    domain.end()
+
+
+def test_the_domain_and_the_commands(host, domain):
+    host.put("web1.xml", edited(DOMAIN))
+    for one in manual.typed(BLOCKS["$ virsh define web1.xml"]):
+        words = one.command.split(maxsplit=1)[1]
+
+        def printed():
+            said = host.sh(f"cd /tmp && virsh -q {words}")
+            manual.compare_text(one.output, said)
+            return True
+
+        if one.output:
+            host.wait(lambda: not_differing(printed), f"what the manual prints "
+                      f"after {one.command}")
+        else:
+            host.sh(f"cd /tmp && virsh -q {words}")
+        if words.startswith("start"):
+            domain.connect()
+            domain.restarted()
+    domain.wait_sizes(vm0=8192)
+
+
+def not_differing(look) -> bool:
+    """Whether it is as the manual says by now."""
+    try:
+        return look()
+    except manual.Differs:
+        return False
+
+
+def test_a_property_that_libvirt_does_not_know(host, domain):
+    namespace = re.search(r"`<domain type='kvm' (xmlns:.*?)>`",
+                          manual.MANUAL.read_text(encoding="utf-8"))[1]
+    domain.xml = edited(DOMAIN).replace(
+        "<domain type='qemu'>", f"<domain type='qemu' {namespace}>").replace(
+        "</domain>", BLOCKS["<qemu:override>"] + "</domain>")
+    domain.define()
+    domain.virsh("start", "--paused")
+    assert '"prealloc-threads":2' in domain.command_line()
