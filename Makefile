@@ -18,13 +18,13 @@ SUITES = $(if $(TOP:build=),$(VERSIONED),\
     unit qtest fuzz driver checks docs libvirt flood kvm guest vmemctl)
 # Those that differ with the series of QEMU.
 VERSIONED = unit qtest guest vmemctl
-MORE = proof upstream variants newcomer big-endian series
+MORE = proof upstream variants newcomer big-endian series packages
 SANITIZED = unit qtest guest vmemctl
-BY_PYTEST = driver checks docs libvirt flood kvm guest vmemctl variants newcomer series
+BY_PYTEST = driver checks docs libvirt flood kvm guest vmemctl variants newcomer series packages
 OBJ = $(TOP)/qemu/obj
 UNIT = build/unit
 # What the suites need; those that start a guest need most.
-WITH_GUESTS = flood kvm guest vmemctl variants $(FULL:1=libvirt)
+WITH_GUESTS = flood kvm guest vmemctl variants packages $(FULL:1=libvirt)
 THINGS = qemu vmemctl unit \
     $(if $(filter $(WITH_GUESTS),$(SUITES)),storage-daemon stock guest/x86_64) \
     $(patsubst guest-%,guest/%,$(filter guest-%,$(BY_TARGET)))
@@ -62,7 +62,7 @@ PYTESTS = $(addprefix tests/,$(filter $(BY_PYTEST),$(SUITES)))
 endif
 
 .PHONY: build stock demo run bench flood fuzz coverage check check-full install \
-    dist export-series clean help ready tests
+    dist deb export-series clean help ready tests
 
 build:
 	@$(HAVE) qemu vmemctl
@@ -104,7 +104,7 @@ check-full: ready
 ready:
 	@TARGETS="$(if $(TARGETS),$(sort x86_64 $(TARGETS)))" $(HAVE) $(THINGS) tests $(if $(filter fuzz,$(SUITES)),fuzz/unit) \
 	    $(if $(filter proof,$(SUITES)),proofs) \
-	    $(if $(FULL)$(filter newcomer,$(SUITES)),newcomer)
+	    $(if $(FULL)$(filter newcomer packages,$(SUITES)),newcomer)
 	$(if $(filter big-endian,$(SUITES)),@$(PYTHON) -m vmtest.cross)
 
 # Every suite is run, whatever the others come to; results judges.
@@ -216,6 +216,10 @@ dist:
 	    archive --prefix='$(notdir $(DIST))/' -o '$(DIST).tar.xz' HEAD
 	@sha256sum '$(DIST).tar.xz'
 
+deb:
+	@$(HAVE) qemu packaging
+	@packaging/deb.sh
+
 clean:
 	rm -rf build
 
@@ -231,7 +235,7 @@ help:
 #:                build/meson test -C build/qemu/obj NAME
 #:                pytest -k NAME
 #: make check-full  all tests: also QEMU's own, proofs, sanitizers, other ways to
-#:              configure QEMU, and README.md and libvirt on fresh Debians
+#:              configure QEMU, and README.md, libvirt and packages on fresh Debians
 #: make bench   measure ours beside stock, report in build/bench; QUICK=1: five minutes;
 #:              ONLY="stalls sizes" ROUNDS=3: these parts, so often
 #: make flood   time the monitor under a flooding guest, ours beside stock
@@ -241,6 +245,7 @@ help:
 #: make export-series  write the project as patches for QEMU's maintainers, in build/series
 #: make install install the emulator and vmemctl below PREFIX=/usr/local, DESTDIR=
 #: make dist    pack what is committed: build/virtio-mem-qemu-VERSION.tar.xz
+#: make deb     make packages for the Debian that runs here, in build/packages
 #: make clean   remove build/ (downloads stay in the cache directory)
 #: make help    this list
 #:

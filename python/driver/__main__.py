@@ -12,7 +12,7 @@ THINGS = {
     "vmemctl": build.vmemctl,
     **dict.fromkeys(guest.THINGS, guest.build),
     # packages are all they need
-    **dict.fromkeys(("tests", "bench", "newcomer"), lambda _: None),
+    **dict.fromkeys(("tests", "bench", "newcomer", "packaging"), lambda _: None),
 }
 
 

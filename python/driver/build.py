@@ -69,6 +69,7 @@ UNITS = {
     "sanitize/unit": (["-Db_sanitize=address,undefined", "-Db_lundef=false"], ""),
     "coverage/unit": (["-Db_coverage=true"], ""),
     "fuzz/unit": (["-Dfuzzers=enabled", *ALONE], "clang"),
+    "deb": (["--prefix=/usr", "-Db_pie=true", "-Dtests=false"], ""),
     "proofs": (["-Dproofs=enabled", *ALONE], ""),
 }
 

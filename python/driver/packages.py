@@ -52,6 +52,7 @@ MORE = {
     "newcomer": ("debootstrap",),
     "11.1": ("python3-pip", "python3-setuptools", "python3-wheel"),
     "pool": ("devscripts",),    # to fetch what apt does not
+    "packaging": ("build-essential", "debhelper", "ipxe-qemu", "seabios"),
 }
 # With new lists, as a fresh machine has none and an old one stale ones. Another apt
 # (unattended-upgrades, say) may hold the lock for a while.

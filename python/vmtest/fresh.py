@@ -114,12 +114,12 @@ class Machine:
              f"cd {where} && {command}", *words],
             stderr=subprocess.STDOUT, **options)
 
-    def run(self, command: str, where: str = CLONE) -> str:
+    def run(self, command: str, where: str = CLONE, **options) -> str:
         """Run a shell command there, which has to succeed; what it prints."""
         output = []
         with open(self.log, "ab") as log, self.start(
                 command, where, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE) as process:
+                stdout=subprocess.PIPE, **options) as process:
             log.write(f"$ {command}\n".encode())
             try:
                 for line in process.stdout:
