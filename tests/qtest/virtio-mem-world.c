@@ -312,9 +312,12 @@ void world_restart_vm0(World *world)
 {
     QVirtioDevice *vdev = world->vm[0].mem.vdev;
 
+    /* What was asked for before may still end in messages, until it is reset. */
+    do {
+        set_up(world);
+        vdev->bus->set_status(vdev, 0);
+    } while (vdev->bus->get_status(vdev));
     set_up(world);
-    vdev->bus->set_status(vdev, 0);
-    set_up(world);          /* the last answers may have changed it again */
     restart_device(&world->vm[0], QVIRTIO_MEM_ID, WORLD_PLUGGED);
     if (!works(&world->vm[1])) {
         restart_device(&world->vm[1], "vm1", WORLD_OTHER_PLUGGED);
