@@ -27,7 +27,7 @@ class Traced(VM):
     """A VM that notes each discard of host memory."""
 
     def system(self) -> list[str]:
-        return [*super().system(), "-trace", "ram_block_discard_range",
+        return [*super().system(), "-trace", "ram_block_discard_*",
                 "-D", str(self.trace)]
 
     @property
@@ -37,7 +37,7 @@ class Traced(VM):
 
     def discards(self) -> int:
         """How many there were."""
-        return len(re.findall("^ram_block_discard_range",
+        return len(re.findall("^ram_block_discard_",
                               self.trace.read_text(), re.M))
 
 

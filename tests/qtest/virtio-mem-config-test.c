@@ -523,7 +523,7 @@ static void hotplug_and_unplug(void)
         g_assert_cmpuint(count_memory_devices(qts), ==, 1);
         assert_error(qtest_qmp(qts, "{ 'execute': 'object-del',"
                                "  'arguments': { 'id': 'mem0' } }"),
-                     "GenericError", "in use");
+                     "GenericError", "mem0");
         qtest_qmp_assert_success(qts, "{ 'execute': 'memory-device-resize',"
                                  " 'arguments': { 'id': 'vm0',"
                                  " 'size': 0 } }");

@@ -287,7 +287,7 @@ void hmp(const char *line)
 
 char *trace_discards(const char *log)
 {
-    return g_strdup_printf("-trace ram_block_discard_range -D %s", log);
+    return g_strdup_printf("-trace ram_block_discard_* -D %s", log);
 }
 
 unsigned count_in(const char *log, const char *what)
@@ -304,7 +304,7 @@ unsigned count_in(const char *log, const char *what)
 
 unsigned count_discards(const char *log)
 {
-    return count_in(log, "ram_block_discard_range ");
+    return count_in(log, "ram_block_discard_");
 }
 
 unsigned first_cpu(void)
