@@ -82,6 +82,15 @@ static void assert_status(const char *expected)
     qobject_unref(info);
 }
 
+static void assert_reason(const char *expected)
+{
+    QDict *info = queried_device();
+
+    g_assert_cmpstr(qdict_get_try_str(qdict_get_qdict(info, "resize"),
+                                      "reason"), ==, expected);
+    qobject_unref(info);
+}
+
 /* The device is at rest, and its thread has not done anything. */
 static void assert_goes_on_behind(uint64_t plugged)
 {
@@ -322,6 +331,7 @@ static void migration_meanwhile(QVirtioMEM *mem, int fd)
 
     migrate_slowly(path);
     assert_goes_on_behind(0);
+    assert_reason("migration");
     let_go(hold, fd);
     cancel();
     assert_cancelled(mem, buffers);

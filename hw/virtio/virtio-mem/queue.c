@@ -208,6 +208,13 @@ static void queue_gather(VirtIOMEMQueue *queue)
     }
 }
 
+/* Why the driver has to wait. What a migration has cancelled waits for its end. */
+static VirtIOMEMProgressReason queue_reason(const VirtIOMEMChange *change)
+{
+    return change->ret == -ECANCELED && virtio_mem_retry_is_migrating() ?
+           VIRTIO_MEM_PROGRESS_MIGRATION : change->reason;
+}
+
 /*
  * Answer those that were carried out as one. They leave the queue first, so
  * that nothing that an answer causes finds them there.
@@ -218,6 +225,7 @@ static void queue_answer(VirtIOMEMQueue *queue)
         .response = queue->change.ret ? VIRTIO_MEM_RESP_BUSY
                                       : VIRTIO_MEM_RESP_ACK,
     };
+    const VirtIOMEMProgressReason reason = queue_reason(&queue->change);
     VirtQueueElement *elems[VIRTIO_MEM_QUEUE_TOGETHER];
     const unsigned nb_elems = queue->nb_elems;
 
@@ -225,7 +233,7 @@ static void queue_answer(VirtIOMEMQueue *queue)
     queue->nb_elems = 0;
     for (unsigned i = 0; i < nb_elems; i++) {
         virtio_mem_report_answered(queue->report, queue->type,
-                                   verdict.response, queue->change.reason);
+                                   verdict.response, reason);
         queue_answer_element(queue, elems[i], &verdict);
     }
 }
