@@ -24,6 +24,7 @@
 #include "virtio-mem/device.h"
 #include "virtio-mem/memslots.h"
 #include "virtio-mem/properties.h"
+#include "virtio-mem/resolve.h"
 #include "virtio-mem/state.h"
 #include "virtio-mem/target.h"
 
@@ -306,7 +307,7 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
     VirtIOMEMProperties properties;
     VirtIOMEMLive *live;
 
-    if (!virtio_mem_properties_resolve(vmem, &properties, errp)) {
+    if (!virtio_mem_resolve(vmem, &properties, errp)) {
         return;
     }
     live = virtio_mem_live_new(vmem, &properties);
@@ -315,7 +316,7 @@ static void virtio_mem_realize(DeviceState *dev, Error **errp)
         return;
     }
 
-    virtio_mem_properties_warn(vmem);
+    virtio_mem_resolve_warn(vmem);
     virtio_mem_memslots_start(vmem->memslots, &live->slots, &live->state.geo,
                               &live->state.blocks);
     vmem->live = live;

@@ -85,7 +85,7 @@ and what follows: sizes, retry, reports.""",
     Step("virtio-mem: add queue, properties and migration",
          """The ring: take, gather, answer in order. What a user may set, with a
 message for each thing that can be wrong. Both vmstates and their checks.""",
-         (), ("migration", "properties", "queue")),
+         (), ("migration", "properties", "queue", "resolve")),
     Step("virtio-mem: bring interfaces of QEMU 11.1",
          """The device is written for them. This is all that this version lacks.""",
          ("include/hw/core/*", "include/system/memory.h", "include/system/ramblock.h",

@@ -11,7 +11,7 @@
 #include "migration/register.h"
 #include "migration/vmstate.h"
 #include "migration.h"
-#include "properties.h"
+#include "resolve.h"
 
 /* Never in a stream: only for QEMU's list of who hears of a load. */
 #define VIRTIO_MEM_LOAD "virtio-mem-load"
@@ -274,7 +274,7 @@ static bool migration_sizes_are_sound(const VirtIOMEMMigration *migration,
     const uint64_t requested = migration->requested_size;
     Error *err = NULL;
 
-    if (!virtio_mem_properties_check_size(geo, VIRTIO_MEM_REQUESTED_SIZE_PROP,
+    if (!virtio_mem_resolve_check_size(geo, VIRTIO_MEM_REQUESTED_SIZE_PROP,
                                       requested, &err)) {
         error_reportf_err(err, "virtio-mem: in the stream, ");
         return false;

@@ -7,7 +7,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "hw/virtio/trace.h"
-#include "properties.h"
+#include "resolve.h"
 #include "sizes.h"
 
 #define SIZES_EVENT_MS 1000     /* as QEMU limits that event */
@@ -73,7 +73,7 @@ bool virtio_mem_sizes_request(VirtIOMEMSizes *sizes, const char *name,
 {
     VirtIOMEMState *state = sizes->state;
 
-    if (!virtio_mem_properties_check_size(&state->geo, name, size, errp)) {
+    if (!virtio_mem_resolve_check_size(&state->geo, name, size, errp)) {
         return false;
     }
     if (qdev_get_parent_bus(DEVICE(sizes->vdev))->parent->
