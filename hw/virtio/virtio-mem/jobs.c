@@ -96,7 +96,8 @@ static void jobs_tell_shortage(VirtIOMEMJobs *jobs, const VirtIOMEMJob *job)
 static void jobs_free(VirtIOMEMJobs *jobs, VirtIOMEMJob *job)
 {
     jobs->host_ns += get_clock() - job->start;
-    if (job->kind == VIRTIO_MEM_JOB_POPULATE) {
+    /* One that was cancelled does not know whether there is enough. */
+    if (job->kind == VIRTIO_MEM_JOB_POPULATE && (job->err || !job->cancelled)) {
         jobs_tell_shortage(jobs, job);
     }
     error_free(job->err);
