@@ -41,7 +41,7 @@ MORE = {
     "guest": ("kmod",),
     **dict.fromkeys(("guest/s390x", "guest/s390x-pci"),
                     ("kmod", "bc", "gcc-s390x-linux-gnu")),
-    "cross": ("gcc-s390x-linux-gnu", "qemu-user"),
+    "cross": ("gcc-s390x-linux-gnu", "libc6-dev-s390x-cross", "qemu-user"),
     "tests": ("python3-pytest", "python3-pytest-timeout",
               "python3-pytest-xdist", "python3-prometheus-client", "python3-sphinx",
               "python3-sphinx-rtd-theme", "binutils", "tmux"),
@@ -51,7 +51,7 @@ MORE = {
     "coverage": ("gcovr",),
     "newcomer": ("debootstrap",),
     "11.1": ("python3-pip", "python3-setuptools", "python3-wheel"),
-    "pool": ("devscripts",),    # to fetch what apt does not
+    "pool": ("devscripts", "curl"),     # to fetch what apt does not
     "packaging": ("build-essential", "debhelper", "ipxe-qemu", "seabios"),
 }
 # With new lists, as a fresh machine has none and an old one stale ones. Another apt
