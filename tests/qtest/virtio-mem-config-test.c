@@ -523,7 +523,10 @@ static void hotplug_and_unplug(void)
         g_assert_cmpuint(count_memory_devices(qts), ==, 1);
         assert_error(qtest_qmp(qts, "{ 'execute': 'object-del',"
                                "  'arguments': { 'id': 'mem0' } }"),
-                     "GenericError", "mem0");
+                     "GenericError", "'mem0'");   /* worded by QEMU */
+        qtest_qmp_assert_success(qts, "{ 'execute': 'qom-get', 'arguments':"
+                                 " { 'path': '/objects/mem0',"
+                                 "   'property': 'size' } }");
         qtest_qmp_assert_success(qts, "{ 'execute': 'memory-device-resize',"
                                  " 'arguments': { 'id': 'vm0',"
                                  " 'size': 0 } }");

@@ -30,14 +30,20 @@ static uint64_t begin_big_plug(QVirtioMEM *mem)
     return batch_send(mem, requests, ARRAY_SIZE(requests));
 }
 
-static void assert_plugged(QVirtioMEM *mem, uint64_t buffers)
+static void assert_answers(QVirtioMEM *mem, uint64_t buffers, uint16_t response,
+                           uint16_t state)
 {
     Answer answers[2];
 
     batch_wait(mem, buffers, answers, ARRAY_SIZE(answers));
-    g_assert_cmpuint(answers[0].type, ==, VIRTIO_MEM_RESP_ACK);
+    g_assert_cmpuint(answers[0].type, ==, response);
     g_assert_cmpuint(answers[1].type, ==, VIRTIO_MEM_RESP_ACK);
-    g_assert_cmpuint(answers[1].state, ==, VIRTIO_MEM_STATE_PLUGGED);
+    g_assert_cmpuint(answers[1].state, ==, state);
+}
+
+static void assert_plugged(QVirtioMEM *mem, uint64_t buffers)
+{
+    assert_answers(mem, buffers, VIRTIO_MEM_RESP_ACK, VIRTIO_MEM_STATE_PLUGGED);
     g_assert_cmpuint(plugged_size(mem), ==, BIG);
 }
 
@@ -115,12 +121,8 @@ static void let_go(Hold *hold, int fd)
 /* The PLUG was cancelled; STATE, behind it, is answered as usual. */
 static void assert_cancelled(QVirtioMEM *mem, uint64_t buffers)
 {
-    Answer answers[2];
-
-    batch_wait(mem, buffers, answers, ARRAY_SIZE(answers));
-    g_assert_cmpuint(answers[0].type, ==, VIRTIO_MEM_RESP_BUSY);
-    g_assert_cmpuint(answers[1].type, ==, VIRTIO_MEM_RESP_ACK);
-    g_assert_cmpuint(answers[1].state, ==, VIRTIO_MEM_STATE_UNPLUGGED);
+    assert_answers(mem, buffers, VIRTIO_MEM_RESP_BUSY,
+                   VIRTIO_MEM_STATE_UNPLUGGED);
 }
 
 static void finish(QVirtioMEM *mem, int fd)
@@ -252,6 +254,38 @@ static void stop_meanwhile(QVirtioMEM *mem, int fd)
     assert_cancelled(mem, buffers);
     let_go(hold, fd);
     assert_retried(mem, fd);
+}
+
+/*
+ * Where pages are caught, none may come after that, or be taken for the guest's:
+ * what the thread is just doing is waited for.
+ */
+static void guarded_stop_meanwhile(QVirtioMEM *mem, int fd)
+{
+    unsigned cancelled = 0;
+    QDict *info;
+
+    for (int i = 0; i < 20; i++) {
+        const uint64_t buffers = begin_big_plug(mem);
+
+        g_usleep(10000);
+        qtest_qmp_assert_success(global_qtest, "{ 'execute': 'stop' }");
+        if (queried_size()) {       /* a fast host */
+            qtest_qmp_assert_success(global_qtest, "{ 'execute': 'cont' }");
+            assert_plugged(mem, buffers);
+            finish(mem, fd);
+            resize(BIG);
+        } else {
+            cancelled++;
+            let_go(NULL, fd);
+            qtest_qmp_assert_success(global_qtest, "{ 'execute': 'cont' }");
+            assert_cancelled(mem, buffers);
+        }
+    }
+    g_test_message("cancelled %u times", cancelled);
+    info = queried_device();
+    g_assert_cmpuint(qdict_get_int(info, "unplugged-accesses"), ==, 0);
+    qobject_unref(info);
 }
 
 /* What is given back would take away what comes. */
@@ -464,13 +498,14 @@ static void reset_while_unplugging(QVirtioMEM *mem, int fd)
 
 typedef void PendingTest(QVirtioMEM *mem, int fd);
 
-static void run_on(const char *machine, PendingTest *test)
+static void run_on(const char *machine, const char *options, PendingTest *test)
 {
     const int fd = memfd_create("virtio-mem-test", 0);
     g_autofree char *memory = g_strdup_printf(
         " -object memory-backend-file,id=mem0,share=on,size=%llu,"
         "mem-path=/proc/%d/fd/%d", REGION, getpid(), fd);
-    Side *side = boot_driver(machine, memory, ",prealloc=on", "");
+    g_autofree char *all = g_strconcat(",prealloc=on", options, NULL);
+    Side *side = boot_driver(machine, memory, all, "");
 
     resize(BIG);
     test(&side->mem, fd);
@@ -480,7 +515,7 @@ static void run_on(const char *machine, PendingTest *test)
 
 static void run(const void *test)
 {
-    run_on(NEW, (PendingTest *)test);
+    run_on(NEW, "", (PendingTest *)test);
 }
 
 static void run_held_on(const char *machine, PendingTest *test)
@@ -489,7 +524,7 @@ static void run_held_on(const char *machine, PendingTest *test)
         g_test_skip("the work cannot be held up: ptrace is not permitted here");
         return;
     }
-    run_on(machine, test);
+    run_on(machine, "", test);
 }
 
 static void run_held(const void *test)
@@ -500,6 +535,13 @@ static void run_held(const void *test)
 static void run_held_old(const void *test)
 {
     run_held_on(OLD, (PendingTest *)test);
+}
+
+/* With userfaultfd, where that is permitted. */
+static void run_guarded(const void *test)
+{
+    run_on(NEW, ",unplugged-protection=auto,unplugged-protection-interval=10",
+           (PendingTest *)test);
 }
 
 static void add_as(const char *name, PendingTest *test,
@@ -530,6 +572,7 @@ int main(int argc, char **argv)
              driver_goes_on_after_a_system_reset);
     add_held("resize-meanwhile", resize_meanwhile);
     add_held("stop-cancels-a-plug", stop_meanwhile);
+    add_as("stop-cancels-a-guarded-plug", guarded_stop_meanwhile, run_guarded);
     add_held("plug-waits-for-what-goes", plug_waits_for_what_goes);
     add_held("stop-cancels-a-plug-that-waits", stop_while_a_plug_waits);
     add_held("device-reset-cancels-a-plug", device_reset_meanwhile);

@@ -18,6 +18,15 @@
            "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n" \
            "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
 
+#define HOST(own, mounts)                   \
+    { "proc/meminfo", MEMINFO },            \
+    { "proc/self/cgroup", own },            \
+    { "proc/self/mountinfo", mounts }
+/* Of version 2: what it may have, and has. */
+#define LIMITED(path, max, current)                                 \
+    { "sys/fs/cgroup/" path "/memory.max", max "\n" },              \
+    { "sys/fs/cgroup/" path "/memory.current", current "\n" }
+
 typedef struct File {
     const char *path, *text;
 } File;
@@ -45,21 +54,15 @@ static const Case cases[] = {
     }, {
         .name = "version-2/no-limit",
         .files = {
-            { "proc/meminfo", MEMINFO },
-            { "proc/self/cgroup", "0::/vm.slice/one\n" },
-            { "proc/self/mountinfo", V2 },
-            { "sys/fs/cgroup/vm.slice/one/memory.max", "max\n" },
-            { "sys/fs/cgroup/vm.slice/one/memory.current", "12345678\n" },
+            HOST("0::/vm.slice/one\n", V2),
+            LIMITED("vm.slice/one", "max", "12345678"),
         },
         .headroom = 8 * GiB,
     }, {
         .name = "version-2/own",
         .files = {
-            { "proc/meminfo", MEMINFO },
-            { "proc/self/cgroup", "0::/vm.slice/one\n" },
-            { "proc/self/mountinfo", V2 },
-            { "sys/fs/cgroup/vm.slice/one/memory.max", "1073741824\n" },
-            { "sys/fs/cgroup/vm.slice/one/memory.current", "805306368\n" },
+            HOST("0::/vm.slice/one\n", V2),
+            LIMITED("vm.slice/one", "1073741824", "805306368"),
         },
         .headroom = 256 * MiB,
         .cgroups = 1,
@@ -67,13 +70,9 @@ static const Case cases[] = {
     }, {
         .name = "version-2/above",
         .files = {
-            { "proc/meminfo", MEMINFO },
-            { "proc/self/cgroup", "0::/vm.slice/one\n" },
-            { "proc/self/mountinfo", V2 },
-            { "sys/fs/cgroup/vm.slice/one/memory.max", "1073741824\n" },
-            { "sys/fs/cgroup/vm.slice/one/memory.current", "805306368\n" },
-            { "sys/fs/cgroup/vm.slice/memory.max", "4294967296\n" },
-            { "sys/fs/cgroup/vm.slice/memory.current", "4227858432\n" },
+            HOST("0::/vm.slice/one\n", V2),
+            LIMITED("vm.slice/one", "1073741824", "805306368"),
+            LIMITED("vm.slice", "4294967296", "4227858432"),
         },
         .headroom = 64 * MiB,
         .cgroups = 2,
@@ -81,11 +80,8 @@ static const Case cases[] = {
     }, {
         .name = "version-2/caches",
         .files = {
-            { "proc/meminfo", MEMINFO },
-            { "proc/self/cgroup", "0::/one\n" },
-            { "proc/self/mountinfo", V2 },
-            { "sys/fs/cgroup/one/memory.max", "1073741824\n" },
-            { "sys/fs/cgroup/one/memory.current", "1073741824\n" },
+            HOST("0::/one\n", V2),
+            LIMITED("one", "1073741824", "1073741824"),
             { "sys/fs/cgroup/one/memory.stat",
               "anon 900000000\nfile 5242880\nworkingset_active_file 7\n"
               "inactive_file 1048576\nactive_file 2097152\n"
@@ -100,8 +96,7 @@ static const Case cases[] = {
             { "proc/meminfo", MEMINFO "SwapFree: 1048576 kB\n" },
             { "proc/self/cgroup", "0::/one\n" },
             { "proc/self/mountinfo", V2 },
-            { "sys/fs/cgroup/one/memory.max", "1073741824\n" },
-            { "sys/fs/cgroup/one/memory.current", "1073741824\n" },
+            LIMITED("one", "1073741824", "1073741824"),
             { "sys/fs/cgroup/one/memory.swap.max", "16777216\n" },
             { "sys/fs/cgroup/one/memory.swap.current", "4194304\n" },
         },
@@ -111,11 +106,8 @@ static const Case cases[] = {
     }, {
         .name = "version-2/more-than-its-limit",
         .files = {
-            { "proc/meminfo", MEMINFO },
-            { "proc/self/cgroup", "0::/one\n" },
-            { "proc/self/mountinfo", V2 },
-            { "sys/fs/cgroup/one/memory.max", "1048576\n" },
-            { "sys/fs/cgroup/one/memory.current", "1073741824\n" },
+            HOST("0::/one\n", V2),
+            LIMITED("one", "1048576", "1073741824"),
         },
         .headroom = 0,
         .cgroups = 1,
@@ -123,9 +115,7 @@ static const Case cases[] = {
     }, {
         .name = "version-2/container",     /* its cgroup is mounted as the root */
         .files = {
-            { "proc/meminfo", MEMINFO },
-            { "proc/self/cgroup", "0::/\n" },
-            { "proc/self/mountinfo", V2 },
+            HOST("0::/\n", V2),
             { "sys/fs/cgroup/memory.max", "1073741824\n" },
             { "sys/fs/cgroup/memory.current", "0\n" },
         },
@@ -135,10 +125,7 @@ static const Case cases[] = {
     }, {
         .name = "version-1/own",
         .files = {
-            { "proc/meminfo", MEMINFO },
-            { "proc/self/cgroup",
-              "5:devices:/\n4:memory:/vm/one\n1:cpu:/\n0::/\n" },
-            { "proc/self/mountinfo", V1 },
+            HOST("5:devices:/\n4:memory:/vm/one\n1:cpu:/\n0::/\n", V1),
             { "sys/fs/cgroup/memory/memory.limit_in_bytes",
               "9223372036854771712\n" },
             { "sys/fs/cgroup/memory/memory.usage_in_bytes", "805306368\n" },
