@@ -2,7 +2,6 @@
 """Configuring and building, with a configure and a ninja made for the test."""
 
 import os
-import subprocess
 
 import pytest
 
@@ -133,11 +132,3 @@ def test_missing_command_is_one_line_and_status_1(tmp_path, capsys):
     assert ui.main(lambda: ui.run(["no-x"], log=tmp_path / "log", what="a test")) == 1
     assert capsys.readouterr().err == (
         "error: a test failed: no-x is not on this machine: install it and try again\n")
-
-
-def test_help_names_every_verb():
-    text = subprocess.run(["make", "-s", "-C", paths.ROOT, "help"], check=True,
-                          capture_output=True, text=True).stdout
-    for verb in ("demo run check check-full flood fuzz bench coverage stock install "
-                 "export-series clean").split():
-        assert f"\nmake {verb} " in text

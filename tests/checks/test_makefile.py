@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""make install: the emulator and the tool, as they are used from there."""
+"""The Makefile: what `make install` installs is used from there; `make help`."""
 
 import os
 import subprocess
@@ -30,3 +30,10 @@ def test_installed_programs_run_and_find_what_they_need(tmp_path):
     for name in ("qemu/bios-256k.bin", "man/man1/vmemctl.1",
                  "bash-completion/completions/vmemctl"):
         assert (top / "share" / name).is_file()
+
+
+def test_help_names_every_verb():
+    text = run(["make", "-s", "-C", paths.ROOT, "help"]).stdout
+    for verb in ("demo run check check-full flood fuzz bench coverage stock install "
+                 "export-series clean").split():
+        assert f"\nmake {verb} " in text
