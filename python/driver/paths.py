@@ -8,7 +8,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 BUILD = ROOT / "build"
 SERIES = os.environ.get("QEMU") or "10.0"   # of QEMU's releases: `make QEMU=11.1`
-HERE = BUILD if SERIES == "10.0" else BUILD / SERIES    # what is made from it
+
+
+def place(series: str) -> Path:
+    """Where what is made from a series of QEMU lies."""
+    return BUILD if series == "10.0" else BUILD / series
+
+
+HERE = place(SERIES)
 LOGS = HERE / "logs"
 PRISTINE = HERE / "pristine"        # QEMU as Debian (or QEMU_SRC) has it
 QEMU_TREE = HERE / "qemu" / "src"   # the same with this project laid over it

@@ -309,7 +309,7 @@ def end(log: Path, lines: int = 12) -> str:
 def default_binary() -> str:
     """The QEMU under test."""
     return os.environ.get("VM_QEMU") or str(
-        paths.BUILD / f"qemu-system-{TARGET.arch}")
+        paths.HERE / f"qemu-system-{TARGET.arch}")
 
 
 def base_arguments(append: str = "", kind: str | None = None) -> list[str]:

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Sources know of no version of QEMU; what a series lacks lies in compat/."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 import unittest
 
@@ -61,3 +64,12 @@ class Versions(unittest.TestCase):
         for top in (COMPAT, paths.ROOT / "patches"):
             series = {path.name for path in top.iterdir() if path.is_dir()}
             self.assertLessEqual(series, set(pinned))
+
+    def test_guests_run_on_the_series_that_is_named(self):
+        """Each of what is made from 11.1 lies in build/11.1/."""
+        said = subprocess.run(
+            [sys.executable, "-c", "from vmtest import vm; print(vm.default_binary())"],
+            env={**{name: value for name, value in os.environ.items()
+                    if name != "VM_QEMU"}, "QEMU": "11.1"},
+            check=True, text=True, capture_output=True).stdout
+        self.assertEqual(said.strip(), f"{paths.BUILD}/11.1/qemu-system-x86_64")

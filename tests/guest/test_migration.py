@@ -8,6 +8,7 @@ from typing import Callable
 
 import pytest
 
+from driver import paths
 from vmtest.case import SharedCase, device
 from vmtest.memory import GiB, MiB
 from vmtest.migration import FAST, SLOW, STOCK, Traveller, wait_migration
@@ -15,6 +16,8 @@ from vmtest.vm import VM
 
 ARGUMENTS = ("-m", "512M,maxmem=20G", *device(0, "8G"))
 PLUGGED = 512 * MiB
+OTHER = paths.place("11.1" if paths.SERIES == "10.0" else "10.0") / \
+    "qemu-system-x86_64"
 AGAIN = 3       # how often a guest may be found damaged
 PROMPT = 1.0    # seconds in which a guest goes on that had to wait
 Move = Callable[[Traveller], None]
@@ -122,16 +125,17 @@ class WithStock(MigrationCase):
 
     binary = STOCK
 
-    def test_stock_to_ours_to_stock(self):
-        self.assert_survives(lambda guest: guest.move(),
+    def assert_comes_and_returns(self, *capabilities: str) -> None:
+        """It survives both ways."""
+        self.assert_survives(lambda guest: guest.move(None, capabilities),
                              lambda guest: guest.check(PLUGGED),
-                             lambda guest: guest.move(STOCK))
+                             lambda guest: guest.move(self.binary, capabilities))
 
-    def test_postcopy_stock_to_ours_to_stock(self):
-        postcopy = ("postcopy-ram",)
-        self.assert_survives(lambda guest: guest.move(None, postcopy),
-                             lambda guest: guest.check(PLUGGED),
-                             lambda guest: guest.move(STOCK, postcopy))
+    def test_to_ours_and_back(self):
+        self.assert_comes_and_returns()
+
+    def test_postcopy_to_ours_and_back(self):
+        self.assert_comes_and_returns("postcopy-ram")
 
 
 class WithStock80(WithStock):
@@ -144,6 +148,14 @@ class WithStock72(WithStock):
     """The last one where they come with the rest."""
 
     machine = "pc-q35-7.2"
+
+
+@pytest.mark.skipif(not OTHER.exists(), reason=f"needs {OTHER}")
+class WithOtherSeries(WithStock):
+    """From our device in the other series of QEMU and back."""
+
+    binary = str(OTHER)
+    machine = "pc-q35-10.0"     # the newest that both have
 
 
 @pytest.mark.targets
