@@ -23,6 +23,13 @@ SANITIZED = unit qtest guest vmemctl
 BY_PYTEST = driver checks docs libvirt flood kvm guest vmemctl variants newcomer series packages
 OBJ = $(TOP)/qemu/obj
 UNIT = build/unit
+# The other series of QEMU, and what is run with it, too: the qtests, and by check-full
+# all that differs, with migration between the two.
+OTHER = 11.1
+BY_OTHER = $(if $(TOP:build=)$(QEMU_SRC),,$(if $(FULL),$(VERSIONED:unit=),\
+    $(filter qtest,$(SUITES))))
+WITH_OTHER = $(if $(BY_OTHER),@$(MAKE) --no-print-directory QEMU=$(OTHER) \
+    SUITES="$(strip $(BY_OTHER))" TARGETS=x86_64 RESULTS=build/results/$(OTHER))
 # What the suites need; those that start a guest need most.
 WITH_GUESTS = flood kvm guest vmemctl variants packages $(FULL:1=libvirt)
 THINGS = qemu vmemctl unit \
@@ -88,7 +95,8 @@ check: TARGETS := $(or $(TARGETS),x86_64)
 check: ready
 	@rm -rf $(TOP)/results $(TOP)/logs/sanitizer
 	@$(MAKE) --no-print-directory tests
-	@$(PYTHON) -m results $(SUITES:%=$(BUILT)%) $(BY_TARGET)
+	$(WITH_OTHER) tests
+	@$(PYTHON) -m results $(SUITES:%=$(BUILT)%) $(BY_TARGET) $(BY_OTHER:%=$(OTHER)/%)
 
 # With sanitizers the same unit tests and qtests run as without.
 check-full: override SUITES := $(filter-out unit qtest,$(SUITES)) $(MORE)
@@ -99,13 +107,16 @@ check-full: ready
 	@rm -rf $(TOP)/results $(TOP)/logs/sanitizer
 	@$(MAKE) --no-print-directory tests SUITES="$(SUITES)" FULL=1
 	@$(MAKE) --no-print-directory tests SANITIZE=1
-	@$(PYTHON) -m results $(SUITES) $(BY_TARGET) $(SANITIZED:%=sanitize/%)
+	$(WITH_OTHER) tests
+	@$(PYTHON) -m results $(SUITES) $(BY_TARGET) $(SANITIZED:%=sanitize/%) \
+	    $(BY_OTHER:%=$(OTHER)/%)
 
 ready:
 	@TARGETS="$(if $(TARGETS),$(sort x86_64 $(TARGETS)))" $(HAVE) $(THINGS) tests $(if $(filter fuzz,$(SUITES)),fuzz/unit) \
 	    $(if $(filter proof,$(SUITES)),proofs) \
 	    $(if $(FULL)$(filter newcomer packages,$(SUITES)),newcomer)
 	$(if $(filter big-endian,$(SUITES)),@$(PYTHON) -m vmtest.cross)
+	$(WITH_OTHER) ready
 
 # Every suite is run, whatever the others come to; results judges.
 tests:

@@ -21,6 +21,7 @@ from bench import (kicks, linux, machine, memslots, moves, plots, rom, size, sta
 from bench import comparison as compared
 from bench import maximum as possible
 from bench import protection as protected
+from bench import replay as replayed
 from bench import reserve as ahead
 from bench import rest as waits
 from driver import packages, paths, ui
@@ -149,6 +150,13 @@ def reserve(report: Report) -> None:
                            + ahead.table(costs))
 
 
+def replay(report: Report) -> None:
+    """What it takes to learn what is unplugged, in both series of QEMU."""
+    costs = replayed.measure(report.times(3, 1))
+    report.sections.append("## Replay of what is unplugged of 1 TiB, µs\n\nMedians.\n\n"
+                           + replayed.table(costs))
+
+
 def protection(report: Report) -> None:
     """Costs of the protection of unplugged memory."""
     costs = protected.measure(report.times(3, 1), report.speed)
@@ -165,7 +173,7 @@ def comparison(report: Report) -> None:
 
 PARTS = {part.__name__: part for part in (
     requests, stalls, discards, instructions, sizes, maximum, rest, reserve, slots,
-    protection, resizes, other_ways, comparison, migrations, kvm)}
+    protection, resizes, other_ways, comparison, migrations, kvm, replay)}
 
 
 def about(quick: bool) -> str:

@@ -32,7 +32,7 @@ class Target:
     blocks: tuple[int, ...]     # block sizes to try
     nodes: bool = True          # whether it has NUMA
     root_port: bool = True      # whether a PCI slot takes a device later
-    acpi: bool = False          # whether the guest is told of devices by ACPI
+    acpi: bool = False          # which tells it of devices, and of their nodes
     firmware: bool = False      # whether that needs the guest's own firmware
 
     def device(self, number: int, options: str = "") -> tuple[str, ...]:

@@ -320,7 +320,7 @@ static const Step libvirt_steps[] = {
                    "{'capability':'pause-before-switchover','state':false}]") },
     { LIBVIRT_ARGS(38, "migrate-set-parameters",
                    "'max-bandwidth':9223372036853727232") },
-    { LIBVIRT_ARGS(39, "migrate", "'detach':true,'resume':false,"
+    { LIBVIRT_ARGS(39, "migrate", "'resume':false,"
                    "'uri':'exec:cat >/dev/null'") },
     { LIBVIRT(40, "query-migrate") },
     { LIBVIRT(41, "cont") },

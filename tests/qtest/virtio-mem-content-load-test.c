@@ -48,8 +48,7 @@ static Side *boot_only(const char *line, bool connect)
     Side *side = g_new0(Side, 1);
 
     side->qs = g_new0(QOSState, 1);
-    side->qs->qts = qtest_init_with_env_and_capabilities(NULL, line, NULL,
-                                                         connect);
+    side->qs->qts = qtest_init_ext(NULL, line, NULL, connect);
     return side;
 }
 

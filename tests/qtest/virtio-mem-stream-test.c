@@ -14,9 +14,9 @@
 
 #define LOADS 200           /* unless VIRTIO_MEM_LOADS says otherwise */
 
-/* A QEMU that loads it ends by itself, with status 1 and this message. */
+/* A QEMU that loads it ends by itself, with status 1 and one of the messages. */
 static void assert_refused_by(const Stream *s, const char *line,
-                              const char *message)
+                              const char *message, const char *or)
 {
     g_autofree char *command = NULL, *output = NULL;
     int status;
@@ -30,7 +30,7 @@ static void assert_refused_by(const Stream *s, const char *line,
     g_test_message("%s", output);
     g_assert_true(WIFEXITED(status));
     g_assert_cmpint(WEXITSTATUS(status), ==, 1);
-    g_assert_nonnull(strstr(output, message));
+    g_assert_true(strstr(output, message) || (or && strstr(output, or)));
 }
 
 static void assert_refused(const Stream *s, const char *machine,
@@ -38,16 +38,17 @@ static void assert_refused(const Stream *s, const char *machine,
 {
     g_autofree char *line = command_line(machine, MEMORY, "", "");
 
-    assert_refused_by(s, line, message);
+    assert_refused_by(s, line, message, NULL);
 }
 
 typedef struct Difference {
     const char *memory;
     const char *options;
     const char *message;
+    const char *or;
 } Difference;
 
-/* A smaller or larger backend is already refused with RAM. */
+/* Where RAM is loaded first, a smaller or larger backend is refused with it. */
 static const Difference differences[] = {
     { MEMORY, ",memaddr=0x180000000", "'memaddr' differs:"
       " 0x100000000 in the stream, 0x180000000 here" },
@@ -55,6 +56,7 @@ static const Difference differences[] = {
       " 0x200000 in the stream, 0x400000 here" },
     { MEMORY, ",node=0", "'node' differs: 0x1 in the stream, 0x0 here" },
     { " -object memory-backend-ram,id=mem0,size=8G", "",
+      "the size of 'memdev' differs: 0x400000000 in the stream, 0x200000000 here",
       "Size mismatch: " PLACE "mem0: 0x400000000 != 0x200000000" },
 };
 
@@ -67,7 +69,7 @@ static void configured_differently(const void *machine)
         g_autofree char *line = command_line(machine, d->memory, d->options,
                                              "");
 
-        assert_refused_by(s, line, d->message);
+        assert_refused_by(s, line, d->message, d->or);
     }
     stream_free(s);
 }

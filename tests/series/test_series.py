@@ -55,6 +55,12 @@ def test_it_applies_and_ends_where_it_was_made_from(exported, tmp_path):
         run("git", "worktree", "remove", "--force", tree, cwd=exported / "qemu")
 
 
+@pytest.mark.timeout(3600)
+def test_each_step_is_built_and_its_unit_tests_pass(exported):
+    run(sys.executable, "-m", "series.each", cwd=paths.ROOT,
+        QEMU="10.0" if exported.parent == paths.BUILD else exported.parent.name)
+
+
 def test_each_patch_says_why_and_is_signed(exported):
     log = run("git", "log", "--format=%s%x00%b%x01", "base..series",
               cwd=exported / "qemu")
