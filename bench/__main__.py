@@ -151,9 +151,9 @@ def reserve(report: Report) -> None:
 
 
 def replay(report: Report) -> None:
-    """What it takes to learn what is unplugged, in both series of QEMU."""
+    """What it takes to learn what is plugged, in both series of QEMU."""
     costs = replayed.measure(report.times(3, 1))
-    report.sections.append("## Replay of what is unplugged of 1 TiB, µs\n\nMedians.\n\n"
+    report.sections.append("## Replay of what is plugged of 1 TiB, µs\n\nMedians.\n\n"
                            + replayed.table(costs))
 
 

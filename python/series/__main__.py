@@ -93,6 +93,8 @@ class Export:
             if any(fnmatch(path, pattern) for pattern in wanted):
                 self.left.remove(path)
                 self.put(path)
+        if step.patch:
+            git("apply", str(paths.ROOT / "patches" / step.patch))
         if step.tests:
             self.unit_tests(step)
         if step.subject == NO_DEVICE:

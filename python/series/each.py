@@ -33,10 +33,11 @@ def main() -> None:
             **env, "PATH": f"{paths.BUILD}:{os.environ['PATH']}",
             "QTEST_QEMU_BINARY": f"./{EMULATOR}", "NINJA_STATUS": "[%f/%t] "})
 
-    if not HERE.exists():
-        git("worktree", "add", "-q", "--force", "--detach", str(HERE), "base")
-    OBJ.mkdir(exist_ok=True)
-    git("-C", str(HERE), "checkout", "-q", "base")
+    # git has only those files of QEMU that a patch changes.
+    git("worktree", "add", "-q", "--force", "--no-checkout", "--detach", str(HERE))
+    ui.run(["cp", "-al", f"{paths.PRISTINE}/.", HERE], log=LOG, what="linking QEMU")
+    git("-C", str(HERE), "checkout", "-q", "-f", "base")
+    OBJ.mkdir()
     run("../each/configure", *OPTIONS, f"--python={build.PYTHON}", what="configuring")
     tested: set[str] = set()
     commits = git("rev-list", "--reverse", "base..series").split()

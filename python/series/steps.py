@@ -19,6 +19,7 @@ class Step:
     modules: tuple = ()     # of DEVICE; a pure one has a unit test
     tests: tuple = ()       # the files of tests/unit that go with them
     only: str = ""          # the series of QEMU that needs it
+    patch: str = ""         # of patches/, which is all of it
 
 
 def pure(subject: str, body: str, modules: tuple, tests: tuple) -> Step:
@@ -28,6 +29,11 @@ def pure(subject: str, body: str, modules: tuple, tests: tuple) -> Step:
 
 
 STEPS = (
+    Step("system/ram-discard-manager: replay sections with their addresses",
+         """A replayed section has neither the address in the address space nor the
+address space of the section that was asked for. guest_phys_block_add_section()
+takes the address: dump-guest-memory of a VM with a virtio-mem device aborts.""",
+         only="11.1", patch="11.1/0010-ram-discard-addresses.patch"),
     Step("system/ram-discard-manager: replay runs instead of granules",
          """A replay asks each source about each granule: half a million calls for
 1 TiB of 2 MiB blocks, also when nothing in it is populated. A source that
@@ -90,7 +96,8 @@ message for each thing that can be wrong. Both vmstates and their checks.""",
          """The device is written for them. This is all that this version lacks.""",
          ("include/hw/core/*", "include/system/memory.h", "include/system/ramblock.h",
           "include/qemu/target-info.h", "include/hw/virtio/virtio-mem-compat.h",
-          "system/ram-discard-manager.c", "system/meson.build"), only="10.0"),
+          "system/ram-discard-manager.c", "system/meson.build",
+          "tests/qtest/libqtest.h"), only="10.0"),
     Step("virtio-mem: add the device and its transports",
          """All that came before is built from now on.""",
          ("hw/virtio/virtio-mem.c", "hw/virtio/virtio-mem-pci.c",

@@ -45,6 +45,7 @@ static int replay(const RamDiscardManager *rdm,
                   const MemoryRegionSection *section, bool populated,
                   ReplayRamDiscardState replay_fn, void *opaque)
 {
+    const RamDiscardSourceClass *rdsc = source_class(rdm);
     MemoryRegionSection rest = *section;
     int ret = 0;
 
@@ -52,7 +53,7 @@ static int replay(const RamDiscardManager *rdm,
         MemoryRegionSection run = rest;
         bool is_populated;
         const uint64_t size =
-            source_class(rdm)->find_run(rdm->source, &rest, &is_populated);
+            rdsc->find_run(rdm->source, &rest, &is_populated);
 
         if (is_populated == populated) {
             section_move(&run, 0, size);
