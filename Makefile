@@ -90,8 +90,8 @@ bench flood:
 
 # ---- tests ----
 
-# What gates a change. With TARGETS="x86_64 aarch64" qtests and guest tests run for both.
-check: TARGETS := $(or $(TARGETS),x86_64)
+# What gates a change. Of aarch64, qos-test and the guest tests for all targets.
+check: TARGETS := $(or $(TARGETS),x86_64 $(if $(TOP:build=),,aarch64))
 check: ready
 	@rm -rf $(TOP)/results $(TOP)/logs/sanitizer
 	@$(MAKE) --no-print-directory tests
@@ -112,8 +112,8 @@ check-full: ready
 	    $(BY_OTHER:%=$(OTHER)/%)
 
 ready:
-	@TARGETS="$(if $(TARGETS),$(sort x86_64 $(TARGETS)))" $(HAVE) $(THINGS) tests $(if $(filter fuzz,$(SUITES)),fuzz/unit) \
-	    $(if $(filter proof,$(SUITES)),proofs) \
+	@TARGETS="$(if $(strip $(BY_TARGET)),$(sort x86_64 $(TARGETS)))" $(HAVE) $(THINGS) tests \
+	    $(if $(filter fuzz,$(SUITES)),fuzz/unit) $(if $(filter proof,$(SUITES)),proofs) \
 	    $(if $(FULL)$(filter newcomer packages,$(SUITES)),newcomer)
 	$(if $(filter big-endian,$(SUITES)),@$(PYTHON) -m vmtest.cross)
 	$(WITH_OTHER) ready

@@ -34,7 +34,8 @@ class Gdb:
         return answer.partition(b"$")[2][:-3].decode()
 
     def write(self, address: int, data: bytes) -> None:
-        """Write to memory, as the CPU sees it."""
+        """Write to the machine's memory, whatever a CPU sees at this address."""
+        self.obey("Qqemu.PhyMemMode:1")
         self.obey(f"M{address:x},{len(data):x}:{data.hex()}")
 
     def register(self, number: int, value: bytes) -> None:

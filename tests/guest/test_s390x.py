@@ -49,7 +49,8 @@ class Resets(GuestCase):
         super().restore()
 
     def diagnose(self, subcode: int) -> None:
-        """Have the CPU run diagnose 308, whatever it was about."""
+        """Have the CPU run diagnose 308. It must not wait for an interrupt then."""
+        self.vm.sh("(while :; do :; done) > /dev/null 2>&1 &")
         with Gdb(f"{self.directory}/gdb") as gdb:
             gdb.register(PSW_MASK, PLAIN.to_bytes(8, "big"))
             gdb.register(PSW_ADDRESS, CODE.to_bytes(8, "big"))
