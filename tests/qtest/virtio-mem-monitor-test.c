@@ -54,6 +54,10 @@ static void no_unplug_while_plugged(void *obj, void *data,
 {
     QVirtioMEM *mem = begin(obj, 1 * GiB);
 
+    if (!on_x86()) {
+        g_test_skip("libqos puts the device where nothing can be removed");
+        return;
+    }
     g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 3, 5), ==,
                      VIRTIO_MEM_RESP_ACK);
     resize(0);

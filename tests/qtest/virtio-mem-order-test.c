@@ -20,17 +20,18 @@ typedef struct Refusal {
     int64_t offset;         /* bytes from the start of the region */
     uint16_t nb_blocks;
     uint16_t response;
+    bool from_end;          /* of the usable region, in place of the start */
 } Refusal;
 
-/* Plugged are blocks 10 to 19, requested are 12, usable are 140. */
+/* Plugged are blocks 10 to 19, requested are 12. */
 static const Refusal refusals[] = {
     /* A second error, or too much, or both: still an error. */
     { VIRTIO_MEM_REQ_PLUG, 10 * BLOCK, 10, VIRTIO_MEM_RESP_ERROR },
     { VIRTIO_MEM_REQ_PLUG, 9 * BLOCK, 12, VIRTIO_MEM_RESP_ERROR },
     { VIRTIO_MEM_REQ_PLUG, 19 * BLOCK, 1, VIRTIO_MEM_RESP_ERROR },
     { VIRTIO_MEM_REQ_PLUG, 20 * BLOCK + 1, 50, VIRTIO_MEM_RESP_ERROR },
-    { VIRTIO_MEM_REQ_PLUG, 139 * BLOCK, 3, VIRTIO_MEM_RESP_ERROR },
-    { VIRTIO_MEM_REQ_PLUG, 140 * BLOCK, 1, VIRTIO_MEM_RESP_ERROR },
+    { VIRTIO_MEM_REQ_PLUG, -(int64_t)BLOCK, 3, VIRTIO_MEM_RESP_ERROR, true },
+    { VIRTIO_MEM_REQ_PLUG, 0, 1, VIRTIO_MEM_RESP_ERROR, true },
     { VIRTIO_MEM_REQ_PLUG, 0, 0xffff, VIRTIO_MEM_RESP_ERROR },
     { VIRTIO_MEM_REQ_PLUG, 0, 0, VIRTIO_MEM_RESP_ERROR },
     { VIRTIO_MEM_REQ_PLUG, -(int64_t)BLOCK, 2, VIRTIO_MEM_RESP_ERROR },
@@ -44,7 +45,7 @@ static const Refusal refusals[] = {
     { VIRTIO_MEM_REQ_UNPLUG, 10 * BLOCK + BLOCK / 2, 1, VIRTIO_MEM_RESP_ERROR },
     { VIRTIO_MEM_REQ_UNPLUG, 10 * BLOCK, 0, VIRTIO_MEM_RESP_ERROR },
     { VIRTIO_MEM_REQ_UNPLUG, 10 * BLOCK, 0xffff, VIRTIO_MEM_RESP_ERROR },
-    { VIRTIO_MEM_REQ_STATE, 139 * BLOCK, 2, VIRTIO_MEM_RESP_ERROR },
+    { VIRTIO_MEM_REQ_STATE, -(int64_t)BLOCK, 2, VIRTIO_MEM_RESP_ERROR, true },
     { VIRTIO_MEM_REQ_STATE, 1, 1, VIRTIO_MEM_RESP_ERROR },
     { 4, 10 * BLOCK, 10, VIRTIO_MEM_RESP_ERROR },
     { 0xffff, 10 * BLOCK, 10, VIRTIO_MEM_RESP_ERROR },
@@ -59,7 +60,7 @@ static void refused_changes_nothing(void *obj, void *data,
 
     g_assert_cmpuint(request(mem, VIRTIO_MEM_REQ_PLUG, 10, 10), ==,
                      VIRTIO_MEM_RESP_ACK);
-    g_assert_cmpuint(usable_size(mem), ==, 140 * BLOCK);
+    g_assert_cmpuint(usable_size(mem), ==, 12 * BLOCK + EXTENT);
     writeq(block_addr(mem, 10), 0x0123456789abcdef);
     count_size_events(NULL);
     config_notified(mem);
@@ -67,11 +68,13 @@ static void refused_changes_nothing(void *obj, void *data,
 
     for (int i = 0; i < ARRAY_SIZE(refusals); i++) {
         const Refusal *refusal = &refusals[i];
+        const uint64_t start = block_addr(mem, 0) +
+                               (refusal->from_end ? usable_size(mem) : 0);
         Snapshot *before = snapshot(mem);
 
         g_test_message("request %d", i);
         g_assert_cmpuint(quiet_request(mem, refusal->type,
-                                       block_addr(mem, 0) + refusal->offset,
+                                       start + refusal->offset,
                                        refusal->nb_blocks), ==,
                          refusal->response);
         assert_unchanged(mem, before);
