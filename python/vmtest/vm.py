@@ -148,6 +148,16 @@ class VM(QEMUMachine):
         return self._talk(f"the guest to run '{command}' within {timeout} s",
                           lambda: self.agent.run(command, timeout))
 
+    def fill(self, size: int) -> None:
+        """Put so many bytes into a file in memory, until `umount /tmp/full`.
+
+        A part of boot memory is kept for Linux itself (lowmem_reserve_ratio): it moves
+        the file there when memory is unplugged, and has none for a new process then.
+        """
+        self.sh("echo 8 8 8 > /proc/sys/vm/lowmem_reserve_ratio; mkdir -p /tmp/full && "
+                "mount -t tmpfs -o size=100% none /tmp/full && dd if=/dev/zero "
+                f"of=/tmp/full/data bs=1M count={size >> 20} 2>&1", timeout=60)
+
     def memory(self) -> Memory:
         """What the guest has now. A node that loses all of it may go meanwhile."""
         return Memory.parse(self.sh(

@@ -42,16 +42,12 @@ class Settling(StatusCase):
         self.assertEqual(self.vm.sizes(), {"vm0": 4 * GiB})
 
     def test_memory_in_use_blocks_the_guest_until_it_is_free(self):
-        """A part of boot memory is kept for Linux itself, which would otherwise give
-        all of it to the file, and have none for a new process."""
         self.vm.resize("vm0", GiB)
         self.vm.wait_sizes(vm0=GiB)
-        self.vm.sh("echo 8 8 8 > /proc/sys/vm/lowmem_reserve_ratio; mkdir -p /tmp/t; mount -t tmpfs -o size=2G none /tmp/t && "
-                   "dd if=/dev/zero of=/tmp/t/data bs=1M count=1200 2>&1",
-                   timeout=60)
+        self.vm.fill(1200 * MiB)
         self.vm.resize("vm0", 0)
         self.assert_becomes("blocked", "guest")
-        self.vm.sh("umount /tmp/t")
+        self.vm.sh("umount /tmp/full")
         self.vm.resize("vm0", 0)
         self.assert_becomes("settled", None)
 
