@@ -70,6 +70,7 @@ class Versions(unittest.TestCase):
         said = subprocess.run(
             [sys.executable, "-c", "from vmtest import vm; print(vm.default_binary())"],
             env={**{name: value for name, value in os.environ.items()
-                    if name != "VM_QEMU"}, "QEMU": "11.1"},
+                    if name != "VM_QEMU"}, "QEMU": "11.1",
+                 "PYTHONPATH": os.pathsep.join(sys.path)},
             check=True, text=True, capture_output=True).stdout
         self.assertEqual(said.strip(), f"{paths.BUILD}/11.1/qemu-system-x86_64")
