@@ -28,7 +28,7 @@ UNIT = build/unit
 OTHER = 11.1
 BY_OTHER = $(if $(TOP:build=)$(QEMU_SRC),,$(if $(FULL),$(VERSIONED:unit=),\
     $(filter qtest,$(SUITES))))
-WITH_OTHER = $(if $(BY_OTHER),@$(MAKE) --no-print-directory QEMU=$(OTHER) \
+with-other = $(if $(strip $(BY_OTHER)),@$(MAKE) --no-print-directory $(1) QEMU=$(OTHER) \
     SUITES="$(strip $(BY_OTHER))" TARGETS=x86_64 RESULTS=build/results/$(OTHER))
 # What the suites need; those that start a guest need most.
 WITH_GUESTS = flood kvm guest vmemctl variants packages $(FULL:1=libvirt)
@@ -77,7 +77,8 @@ build:
 stock:
 	@$(HAVE) stock
 
-demo run: export VM_TARGET = $(or $(ARCH),x86_64)
+# On Arm with firmware: only ACPI tells Linux the nodes of devices.
+demo run: export VM_TARGET = $(or $(ARCH:aarch64=aarch64-acpi),x86_64)
 demo run:
 	@TARGETS=$(firstword $(subst -, ,$(VM_TARGET))) $(HAVE) qemu guest/$(VM_TARGET)
 	@$(PYTHON) -m vmtest.$@
@@ -95,7 +96,7 @@ check: TARGETS := $(or $(TARGETS),x86_64 $(if $(TOP:build=),,aarch64))
 check: ready
 	@rm -rf $(TOP)/results $(TOP)/logs/sanitizer
 	@$(MAKE) --no-print-directory tests
-	$(WITH_OTHER) tests
+	$(call with-other,tests)
 	@$(PYTHON) -m results $(SUITES:%=$(BUILT)%) $(BY_TARGET) $(BY_OTHER:%=$(OTHER)/%)
 
 # With sanitizers the same unit tests and qtests run as without.
@@ -107,7 +108,7 @@ check-full: ready
 	@rm -rf $(TOP)/results $(TOP)/logs/sanitizer
 	@$(MAKE) --no-print-directory tests SUITES="$(SUITES)" FULL=1
 	@$(MAKE) --no-print-directory tests SANITIZE=1
-	$(WITH_OTHER) tests
+	$(call with-other,tests)
 	@$(PYTHON) -m results $(SUITES) $(BY_TARGET) $(SANITIZED:%=sanitize/%) \
 	    $(BY_OTHER:%=$(OTHER)/%)
 
@@ -116,7 +117,7 @@ ready:
 	    $(if $(filter fuzz,$(SUITES)),fuzz/unit) $(if $(filter proof,$(SUITES)),proofs) \
 	    $(if $(FULL)$(filter newcomer packages,$(SUITES)),newcomer)
 	$(if $(filter big-endian,$(SUITES)),@$(PYTHON) -m vmtest.cross)
-	$(WITH_OTHER) ready
+	$(call with-other,ready)
 
 # Every suite is run, whatever the others come to; results judges.
 tests:

@@ -13,8 +13,8 @@ from vmtest.memory import GiB, Memory, MiB
 from vmtest.target import NAME, TARGET
 from vmtest.vm import VM, Unexpected
 
-# The example of the original proposal, on a machine without NUMA without nodes.
-NODE_OF = {"vm0": 0, "vm1": 1} if TARGET.nodes else {}
+# The example of the original proposal, without nodes where the guest learns of none.
+NODE_OF = {"vm0": 0, "vm1": 1} if TARGET.nodes and TARGET.acpi else {}
 ARGUMENTS = (
     "-m", "4G,maxmem=504G", "-smp", "sockets=2,cores=2",
     *(("-object", "memory-backend-ram,id=ram0,size=2G",
