@@ -22,6 +22,7 @@ OPTIONS = (
     "--enable-tools", "--enable-vhost-user-blk-server",
     "--disable-docs", "--disable-install-blobs", "--disable-download")
 X86 = ("x86_64-softmmu",)
+MODULES = "usr/lib/python3/dist-packages"   # of a Debian package for Python
 PYTHON = "/usr/bin/python3"  # Debian's, whose venv module packages.py installs
 # What --version says of ours beside QEMU's number.
 NAME = f"virtio-mem overlay {(paths.ROOT / 'VERSION').read_text().strip()}"
@@ -77,7 +78,7 @@ UNITS = {
 def qemu(name: str) -> None:
     """Build one of QEMUS, link its programs to where users find them, and say so."""
     flavour = QEMUS[name]
-    env, identity = prepare(flavour.compiler), source.prepare()
+    env, identity = prepare_qemu(flavour.compiler), source.prepare()
     obj = paths.HERE / flavour.directory
     directory = os.path.relpath(obj, paths.BUILD)
     tree = paths.QEMU_TREE if flavour.ours else obj.with_name("src")
@@ -180,21 +181,27 @@ def emulator(target: str) -> str:
 
 
 def prepare(compiler: str = "") -> dict[str, str]:
-    """Have what every build needs; return the environment for it."""
+    """Have what every build needs, of whatever series; return the environment for it."""
     if re.search(r"[\s:'\"\\$]", str(paths.ROOT)):
         raise ui.Fail(f"QEMU cannot be built below '{paths.ROOT}': move the "
                       "project to a path without spaces, colons and quotes")
     paths.LOGS.mkdir(parents=True, exist_ok=True)
-    keys = ["tools", *(key for key in ("modules",) if key in source.pin()["series"])]
-    modules = ":".join(str(unpack(key) / "usr/lib/python3/dist-packages")
-                       for key in keys if private())
+    modules = str(unpack("tools") / MODULES) if private() else ""
     script = ("#!/bin/sh\n# The meson that all of build/ is built with.\n"
               f"PATH={paths.TOOLS}/usr/bin:$PATH PYTHONPATH={modules} "
               "exec meson \"$@\"\n")
     overlay.put(paths.MESON, (script.encode(), 0o755))
     return {"CC": compiler or ("ccache gcc" if shutil.which("ccache") else "gcc"),
             "CCACHE_BASEDIR": str(paths.BUILD), "CCACHE_NOHASHDIR": "1",
-            "PYTHONPATH": str(modules)}
+            "PYTHONPATH": modules}
+
+
+def prepare_qemu(compiler: str = "") -> dict[str, str]:
+    """The same with what QEMU of this series needs besides."""
+    env = prepare(compiler)
+    if private() and "modules" in source.pin()["series"]:
+        env["PYTHONPATH"] += f":{unpack('modules') / MODULES}"
+    return env
 
 
 def private() -> bool:

@@ -3,7 +3,8 @@
 
     make check-full && python3 -m results.targets
 
-writes it from what that has left in build/results.
+writes it from what that has left in build/results. `make check` leaves those of some
+machines: the table has no others then.
 """
 
 import sys
@@ -64,10 +65,10 @@ def main() -> None:
     """Write the table."""
     rows = []
     for name, target in TARGETS.items():
-        if not results(name).exists():
-            raise ui.Fail(f"there is no {ui.shown(results(name))}: run make check-full "
-                          "with all targets first")
-        rows.append(row(name, target, results(name)))
+        if results(name).exists():
+            rows.append(row(name, target, results(name)))
+        else:
+            ui.progress(f"{name} is left out: there is no {ui.shown(results(name))}")
     TABLE.write_text(text(rows))
     ui.progress(f"{ui.shown(TABLE)} is written")
 

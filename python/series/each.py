@@ -26,7 +26,7 @@ PROGRAM = re.compile(rf"^({UNIT}test-[^.:/\s]+): ", re.M)
 def main() -> None:
     """Build all of them, in order."""
     packages.ensure(paths.SERIES)
-    env = build.prepare()
+    env = build.prepare_qemu()
 
     def run(*words: str, cwd: Path = OBJ, what: str) -> str:
         return ui.run([*words], log=LOG, what=what, cwd=cwd, env={

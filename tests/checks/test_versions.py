@@ -21,6 +21,14 @@ def sources():
     return [file for top in LAID for file in (paths.ROOT / top).rglob("*.[ch]")]
 
 
+def said_by(series: str, program: str) -> str:
+    """What a program in Python prints that works with this series."""
+    env = {name: value for name, value in os.environ.items() if name != "VM_QEMU"}
+    return subprocess.run([sys.executable, "-c", program], env={
+        **env, "QEMU": series, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True, text=True, capture_output=True).stdout
+
+
 class Versions(unittest.TestCase):
     """One source for all series of QEMU."""
 
@@ -67,10 +75,11 @@ class Versions(unittest.TestCase):
 
     def test_guests_run_on_the_series_that_is_named(self):
         """Each of what is made from 11.1 lies in build/11.1/."""
-        said = subprocess.run(
-            [sys.executable, "-c", "from vmtest import vm; print(vm.default_binary())"],
-            env={**{name: value for name, value in os.environ.items()
-                    if name != "VM_QEMU"}, "QEMU": "11.1",
-                 "PYTHONPATH": os.pathsep.join(sys.path)},
-            check=True, text=True, capture_output=True).stdout
-        self.assertEqual(said.strip(), f"{paths.BUILD}/11.1/qemu-system-x86_64")
+        self.assertEqual(
+            said_by("11.1", "from vmtest import vm; print(vm.default_binary())"),
+            f"{paths.BUILD}/11.1/qemu-system-x86_64\n")
+
+    def test_unit_tests_and_the_tool_are_built_once_for_all_series(self):
+        """Another environment would have them configured again."""
+        program = "from driver import build; print(build.prepare())"
+        self.assertEqual(said_by("10.0", program), said_by("11.1", program))
