@@ -26,7 +26,7 @@ UNIT = build/unit
 # The other series of QEMU, and what is run with it, too: the qtests, and by check-full
 # all that differs, with migration between the two.
 OTHER = 11.1
-BY_OTHER = $(if $(TOP:build=)$(QEMU_SRC),,$(if $(FULL),$(VERSIONED:unit=),\
+BY_OTHER = $(if $(TOP:build=)$(QEMU_SRC)$(filter-out 0,$(SANITIZE)),,$(if $(FULL),$(VERSIONED:unit=),\
     $(filter qtest,$(SUITES))))
 with-other = $(if $(strip $(BY_OTHER)),@$(MAKE) --no-print-directory $(1) QEMU=$(OTHER) \
     SUITES="$(strip $(BY_OTHER))" TARGETS=x86_64 RESULTS=build/results/$(OTHER))
@@ -96,7 +96,7 @@ check: TARGETS := $(or $(TARGETS),x86_64 $(if $(TOP:build=),,aarch64))
 check: ready
 	@rm -rf $(TOP)/results $(TOP)/logs/sanitizer
 	@$(MAKE) --no-print-directory tests
-	$(call with-other,tests)
+	+$(call with-other,tests)
 	@$(PYTHON) -m results $(SUITES:%=$(BUILT)%) $(BY_TARGET) $(BY_OTHER:%=$(OTHER)/%)
 
 # With sanitizers the same unit tests and qtests run as without.
@@ -108,7 +108,7 @@ check-full: ready
 	@rm -rf $(TOP)/results $(TOP)/logs/sanitizer
 	@$(MAKE) --no-print-directory tests SUITES="$(SUITES)" FULL=1
 	@$(MAKE) --no-print-directory tests SANITIZE=1
-	$(call with-other,tests)
+	+$(call with-other,tests)
 	@$(PYTHON) -m results $(SUITES) $(BY_TARGET) $(SANITIZED:%=sanitize/%) \
 	    $(BY_OTHER:%=$(OTHER)/%)
 
@@ -117,7 +117,7 @@ ready:
 	    $(if $(filter fuzz,$(SUITES)),fuzz/unit) $(if $(filter proof,$(SUITES)),proofs) \
 	    $(if $(FULL)$(filter newcomer packages,$(SUITES)),newcomer)
 	$(if $(filter big-endian,$(SUITES)),@$(PYTHON) -m vmtest.cross)
-	$(call with-other,ready)
+	+$(call with-other,ready)
 
 # Every suite is run, whatever the others come to; results judges.
 tests:

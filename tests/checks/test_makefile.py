@@ -6,17 +6,23 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from driver import paths
 
 run = partial(subprocess.run, check=True, text=True, capture_output=True)
 
 
+def environment() -> dict:
+    """That of a user, who has typed no make."""
+    return {name: value for name, value in os.environ.items()
+            if not name.startswith(("MAKE", "MFLAGS"))}
+
+
 def test_installed_programs_run_and_find_what_they_need(tmp_path):
     top = tmp_path / "opt/vm"
     run(["make", "-s", "-C", paths.ROOT, "install", "PREFIX=/opt/vm",
-         f"DESTDIR={tmp_path}"], env={
-             name: value for name, value in os.environ.items()
-             if not name.startswith(("MAKE", "MFLAGS"))})
+         f"DESTDIR={tmp_path}"], env=environment())
     qemu = top / "bin/qemu-system-x86_64"
     places = map(Path, map(os.path.realpath, run([qemu, "-L", "help"]).stdout.split()))
     assert top / "share/qemu" in places
@@ -30,6 +36,16 @@ def test_installed_programs_run_and_find_what_they_need(tmp_path):
     for name in ("qemu/bios-256k.bin", "man/man1/vmemctl.1",
                  "bash-completion/completions/vmemctl"):
         assert (top / "share" / name).is_file()
+
+
+@pytest.mark.parametrize("words, other", [
+    ((), True), (("SUITES=qtest",), True), (("SUITES=unit",), False),
+    (("SANITIZE=1",), False), (("QEMU_SRC=/x",), False), (("QEMU=11.1",), False)])
+def test_qtests_run_with_the_other_series_too(words, other):
+    said = run(["make", "-n", "-C", paths.ROOT, "check", *words],
+               env=environment()).stdout
+    assert ("-C build/11.1/qemu/obj --logbase qtest" in said and
+            "RESULTS=build/results/11.1" in said) == other
 
 
 def test_help_names_every_verb():
