@@ -275,7 +275,7 @@ static bool migration_sizes_are_sound(const VirtIOMEMMigration *migration,
     Error *err = NULL;
 
     if (!virtio_mem_resolve_check_size(geo, VIRTIO_MEM_REQUESTED_SIZE_PROP,
-                                      requested, &err)) {
+                                       requested, &err)) {
         error_reportf_err(err, "virtio-mem: in the stream, ");
         return false;
     }

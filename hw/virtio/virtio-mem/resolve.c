@@ -46,8 +46,8 @@ VirtIOMEMSizesText virtio_mem_resolve_sizes(uint64_t first, uint64_t second)
 }
 
 bool virtio_mem_resolve_check_size(const VirtIOMEMGeometry *geo,
-                                      const char *name, uint64_t size,
-                                      Error **errp)
+                                   const char *name, uint64_t size,
+                                   Error **errp)
 {
     VirtIOMEMSizesText sizes;
 
@@ -128,7 +128,8 @@ static bool resolve_check_geometry(const VirtIOMEMGeometry *geo,
                                       uint64_t page_size, Error **errp)
 {
     const uint64_t block = geo->block_size;
-    const VirtIOMEMSizesText region = virtio_mem_resolve_sizes(geo->region_size, block);
+    const VirtIOMEMSizesText region =
+        virtio_mem_resolve_sizes(geo->region_size, block);
     VirtIOMEMSizesText sizes;
 
     switch (virtio_mem_geometry_check(geo, page_size)) {
@@ -260,8 +261,8 @@ static bool resolve_check_protected(const VirtIOMEM *vmem,
     bool guessed;
     const uint64_t usual = virtio_mem_backend_find_block_size(vmem->memdev,
                                                               &guessed);
-    const VirtIOMEMSizesText sizes = virtio_mem_resolve_sizes(properties->geo.block_size,
-                                                   usual);
+    const VirtIOMEMSizesText sizes =
+        virtio_mem_resolve_sizes(properties->geo.block_size, usual);
 
     if (!properties->unplugged_inaccessible) {
         error_setg(errp, "'" VIRTIO_MEM_PROTECTION_PROP "' needs '"

@@ -38,9 +38,8 @@ typedef struct VirtIOMEMProperties {
  * Called at realize; has no effect on anything. Returns false and sets @errp,
  * naming the property and its limits.
  */
-bool virtio_mem_resolve(const VirtIOMEM *vmem,
-                                   VirtIOMEMProperties *properties,
-                                   Error **errp);
+bool virtio_mem_resolve(const VirtIOMEM *vmem, VirtIOMEMProperties *properties,
+                        Error **errp);
 
 /*
  * virtio_mem_resolve_warn: tell the user what in the properties of @vmem is
@@ -55,7 +54,7 @@ void virtio_mem_resolve_warn(const VirtIOMEM *vmem);
  * @name: how it is called, for the message
  */
 bool virtio_mem_resolve_check_size(const VirtIOMEMGeometry *geo,
-                                      const char *name, uint64_t size,
-                                      Error **errp);
+                                   const char *name, uint64_t size,
+                                   Error **errp);
 
 #endif
