@@ -282,7 +282,9 @@ static void guarded_stop_meanwhile(QVirtioMEM *mem, int fd)
             assert_cancelled(mem, buffers);
         }
     }
-    g_test_message("cancelled %u times", cancelled);
+    if (!cancelled) {
+        g_test_skip("this host plugs faster than the VM is stopped");
+    }
     info = queried_device();
     g_assert_cmpuint(qdict_get_int(info, "unplugged-accesses"), ==, 0);
     qobject_unref(info);
