@@ -34,10 +34,11 @@ def main() -> None:
             "QTEST_QEMU_BINARY": f"./{EMULATOR}", "NINJA_STATUS": "[%f/%t] "})
 
     # git has only those files of QEMU that a patch changes.
-    git("worktree", "add", "-q", "--force", "--no-checkout", "--detach", str(HERE))
-    ui.run(["cp", "-al", f"{paths.PRISTINE}/.", HERE], log=LOG, what="linking QEMU")
+    if not OBJ.exists():
+        git("worktree", "add", "-q", "--force", "--no-checkout", "--detach", str(HERE))
+        ui.run(["cp", "-al", f"{paths.PRISTINE}/.", HERE], log=LOG, what="linking QEMU")
+        OBJ.mkdir()
     git("-C", str(HERE), "checkout", "-q", "-f", "base")
-    OBJ.mkdir()
     run("../each/configure", *OPTIONS, f"--python={build.PYTHON}", what="configuring")
     tested: set[str] = set()
     commits = git("rev-list", "--reverse", "base..series").split()
