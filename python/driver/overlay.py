@@ -20,8 +20,7 @@ REMOVED = (
     "hw/s390x/virtio-ccw-mem.c", "hw/s390x/virtio-ccw-mem.h")
 LAID = ("hw", "include", "qapi", "tests/qtest", "docs/system", "hmp-commands.hx")
 # Files in which QEMU lists things: ours is appended to QEMU's.
-REGISTRIES = re.compile(r".*/meson\.build|.*/trace-events|.*\.hx|qapi/.*\.json|"
-                        r"include/monitor/hmp\.h")
+REGISTRIES = re.compile(r".*/meson\.build|.*/trace-events|.*\.hx|qapi/.*\.json")
 STATE = ".overlaid"  # in the tree: which paths differ from pristine
 
 
