@@ -17,7 +17,9 @@ HERE, OBJ = OUT / "each", OUT / "obj"
 LOG = paths.LOGS / "series-each.log"
 OPTIONS = ("--without-default-features", "--enable-system", "--enable-tcg",
            "--enable-kvm", "--enable-fdt=system", "--target-list=x86_64-softmmu",
-           "--disable-docs", "--disable-install-blobs", "--disable-download")
+           "--disable-docs", "--disable-install-blobs", "--disable-download",
+           # A series of QAPI members compiles most of QEMU several times.
+           "--disable-debug-info", "-Doptimization=0")
 EMULATOR = "qemu-system-x86_64"
 QTEST = "tests/qtest/virtio-mem-config-test"
 PROGRAM = re.compile(rf"^({UNIT}test-[^.:/\s]+): ", re.M)

@@ -5,7 +5,6 @@
  */
 
 #include "qemu/osdep.h"
-#include "hw/virtio/trace.h"
 #include "virtio-mem/slots.h"
 #include "virtio-mem/state.h"
 #include "unit.h"
@@ -15,11 +14,6 @@
 #define BLOCK (2 * MIB)
 #define SLOT (128 * MIB)
 #define PER_SLOT (SLOT / BLOCK)
-
-void trace_virtio_mem_step(void *dev, const char *part, const char *step,
-                           int ret)
-{
-}
 
 /* --- sizes ---------------------------------------------------------------- */
 
