@@ -21,7 +21,7 @@ OPTIONS = ("--without-default-features", "--enable-system", "--enable-tcg",
            # A series of QAPI members compiles most of QEMU several times.
            "--disable-debug-info", "-Doptimization=0")
 EMULATOR = "qemu-system-x86_64"
-QTEST = "tests/qtest/virtio-mem-config-test"
+QTEST = "tests/qtest/virtio-mem/virtio-mem-config-test"
 PROGRAM = re.compile(rf"^({UNIT}test-[^.:/\s]+): ", re.M)
 
 
@@ -56,6 +56,7 @@ def main() -> None:
         for test in sorted(tests - tested):
             run(test, what=f"the unit test after {after}")
         tested |= tests
+    build.link_firmware(OBJ / build.BUNDLE)
     run("ninja", QTEST, what=f"building {QTEST}")
     run(QTEST, what=QTEST)
     ui.progress(f"{len(commits)} patches, {len(tested)} unit tests, one qtest: each "
