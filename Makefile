@@ -36,7 +36,7 @@ THINGS = qemu vmemctl unit \
     $(if $(filter $(WITH_GUESTS),$(SUITES)),storage-daemon stock guest/x86_64) \
     $(patsubst guest-%,guest/%,$(filter guest-%,$(BY_TARGET)))
 # Rows of python/vmtest/target.py beside the first, and what runs once for each.
-ROWS = aarch64 s390x $(if $(FULL),aarch64-16k aarch64-acpi s390x-pci)
+ROWS = aarch64 s390x $(if $(FULL),aarch64-16k aarch64-acpi s390x-pci riscv64)
 BY_TARGET = $(if $(filter qtest,$(SUITES) $(FULL:1=qtest)), \
         $(patsubst %,qtest-%,$(filter aarch64,$(TARGETS)))) \
     $(if $(filter guest,$(SUITES)),$(patsubst %,guest-%,$(filter $(TARGETS:%=%%),$(ROWS))))
@@ -101,7 +101,7 @@ check: ready
 
 # With sanitizers the same unit tests and qtests run as without.
 check-full: override SUITES := $(filter-out unit qtest,$(SUITES)) $(MORE)
-check-full: TARGETS := $(or $(TARGETS),x86_64 aarch64 s390x)
+check-full: TARGETS := $(or $(TARGETS),x86_64 aarch64 s390x riscv64)
 check-full: FULL = 1
 check-full: ready
 	@$(HAVE) sanitize sanitize/unit

@@ -41,6 +41,7 @@ MORE = {
     "guest": ("kmod",),
     **dict.fromkeys(("guest/s390x", "guest/s390x-pci"),
                     ("kmod", "bc", "gcc-s390x-linux-gnu")),
+    "guest/riscv64": ("kmod", "bc", "gcc-riscv64-linux-gnu"),
     "cross": ("gcc-s390x-linux-gnu", "libc6-dev-s390x-cross", "qemu-user"),
     "tests": ("python3-pytest", "python3-pytest-timeout",
               "python3-pytest-xdist", "python3-prometheus-client", "python3-sphinx",

@@ -126,6 +126,13 @@ begins; it may not make the attempt fail.""", ("migration/ram.c",)),
 registered with a userfaultfd of user mode. The device that has registered it
 then decides whether the CPU goes on. Otherwise the VM stops for good.""",
          ("accel/kvm/kvm-all.c",)),
+    Step("hw/riscv/virt: support memory devices of virtio",
+         """maxmem makes a region for memory devices behind the high window of PCI,
+where no other address depends on it. Only virtio-mem-pci (and virtio-pmem-pci)
+can be there: a pc-dimm needs ACPI's hot-plug, which this machine does not have.
+
+Linux allows the driver on RISC-V since 6.11.""",
+         ("hw/riscv/virt.c", "hw/riscv/Kconfig")),
 )
 
 COVER = """virtio-mem: a device in modules, with progress, background work, retry

@@ -27,9 +27,13 @@ GUESTS = {
     "aarch64-16k": ("arm64", "linux-image-arm64-16k"),
     "s390x": ("s390x", Built("trixie-backports", "linux-source", "s390",
                              "s390x-linux-gnu-", INIT.with_name("s390x.config"))),
+    "riscv64": ("riscv64", Built("trixie-backports", "linux-source", "riscv",
+                                 "riscv64-linux-gnu-", INIT.with_name("riscv64.config"))),
 }
-# What starts a kernel and gives it tables of ACPI: the package, and the file in it.
-FIRMWARE = {"aarch64": ("qemu-efi-aarch64", "usr/share/qemu-efi-aarch64/QEMU_EFI.fd")}
+# What starts a kernel, and on Arm gives it tables of ACPI: the package, and the file.
+FIRMWARE = {
+    "aarch64": ("qemu-efi-aarch64", "usr/share/qemu-efi-aarch64/QEMU_EFI.fd"),
+    "riscv64": ("opensbi", "usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin")}
 THINGS = [f"guest/{name}" for name in TARGETS]
 BUSYBOX = "busybox-static"
 # the device; virtio-balloon, to which it is compared; a disk of vhost-user

@@ -17,6 +17,7 @@ static const VirtIOMEMTarget targets[] = {
     { "aarch64", .usable_extent = 1 * GiB, .has_acpi = true },
     { "arm", .usable_extent = 1 * GiB, .has_acpi = true },
     { "s390x", .usable_extent = 256 * MiB },
+    { "riscv64", .usable_extent = 256 * MiB },
 };
 
 const VirtIOMEMTarget *virtio_mem_target(void)
