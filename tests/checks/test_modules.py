@@ -129,3 +129,14 @@ class Device(unittest.TestCase):
             others = includes((MODULES / f"{part}.c").read_text() +
                               (MODULES / f"{part}.h").read_text(), set(parts))
             self.assertLessEqual(others, {part})
+
+
+class Style(unittest.TestCase):
+    """What QEMU's checkpatch.pl takes for an error, and costs nothing to look for."""
+
+    def test_no_line_is_longer_than_90_columns(self):
+        for place in ("hw", "include", "compat", "tests/qtest", "tests/unit"):
+            for file in (PROJECT / place).rglob("*.[ch]"):
+                for number, line in enumerate(file.read_text().splitlines(), 1):
+                    if len(line.expandtabs()) > 90:
+                        self.fail(f"{file}:{number} has {len(line)} columns")

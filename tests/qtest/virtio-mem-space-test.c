@@ -38,7 +38,8 @@ static void config_layout(void *obj, void *data, QGuestAllocator *alloc)
     want.addr = seen.addr;
     g_assert_cmpuint(le64_to_cpu(seen.addr) % BLOCK, ==, 0);
     /* Behind what can be boot memory. */
-    g_assert_cmpuint(le64_to_cpu(seen.addr), >=, on_x86() ? 4 * GiB : 1 * GiB + 256 * MiB);
+    g_assert_cmpuint(le64_to_cpu(seen.addr), >=,
+                     on_x86() ? 4 * GiB : 1 * GiB + 256 * MiB);
     g_assert_cmpmem(&seen, sizeof(seen), &want, sizeof(want));
 }
 
