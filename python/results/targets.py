@@ -19,7 +19,9 @@ RESULTS = paths.BUILD / "results"
 TABLE = paths.ROOT / "docs/system/devices/virtio-mem-targets.rst.inc"
 HEAD = ("Target", "Machine", "Device", "Guest's pages", "Default block",
         "Smallest step", "Kernel", "Tests")
-BEGIN = """.. Written by "python3 -m results.targets" from what the tests have left.
+BEGIN = """..
+   SPDX-License-Identifier: GPL-2.0-or-later
+   Written by "python3 -m results.targets" from what the tests have left.
 
 .. list-table::
    :header-rows: 1
