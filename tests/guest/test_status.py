@@ -10,7 +10,7 @@ from vmtest.vm import VM
 pytestmark = pytest.mark.targets
 
 ARGUMENTS = ("-m", "1G,maxmem=20G", *device(0, "8G", "resize-events=on"))
-PATIENCE = 20       # seconds; the device's is 5
+PATIENCE = 60       # seconds; the device's is 5, but a guest may be slow to give up
 
 
 def status(vm: VM) -> tuple[str, str | None]:
