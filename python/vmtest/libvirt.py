@@ -99,10 +99,10 @@ class Host:
                 return int(pid)
         return None
 
-    def wait(self, look, what: str, timeout: float = TIMEOUT):
-        """Wait until look() returns something."""
+    def wait(self, look, what: str, timeout: float = TIMEOUT, good=bool):
+        """Wait until look() returns something, or something good."""
         deadline = time.monotonic() + timeout
-        while not (seen := look()):
+        while not good(seen := look()):
             if time.monotonic() > deadline or self.process.poll() is not None:
                 raise Unexpected(f"expected {what}; seen: {seen!r}" + self.log())
             time.sleep(0.1)

@@ -32,6 +32,7 @@ class Target:
     blocks: tuple[int, ...]     # block sizes to try
     nodes: bool = True          # whether it has NUMA
     root_port: bool = True      # whether a PCI slot takes a device later
+    migrates: bool = True       # whether QEMU can migrate its devices
     acpi: bool = False          # which tells it of devices, and of their nodes
     firmware: bool = False      # whether it starts with firmware of Debian's
 
@@ -54,7 +55,8 @@ def s390x(transport: str) -> Target:
     return Target("s390x", "s390-ccw-virtio", "s390x", "ttysclp0", "hvc0", (
         "-cpu", "max", "-serial", "chardev:console", "-device", "virtio-serial-ccw",
         "-device", "virtconsole,chardev=agent"), transport, 4096, 4 * MiB, 256 * MiB,
-                  (MiB, 4 * MiB, 128 * MiB), nodes=False, root_port=False)
+                  (MiB, 4 * MiB, 128 * MiB), nodes=False, root_port=False,
+                  migrates=transport == "virtio-mem-ccw")
 
 
 # There is one serial port, so that the second console is one of virtio. Without MSIs

@@ -12,8 +12,11 @@ from driver import paths
 from vmtest.case import SharedCase, device
 from vmtest.memory import GiB, MiB
 from vmtest.migration import FAST, SLOW, STOCK, Traveller, wait_migration
+from vmtest.target import TARGET
 from vmtest.vm import VM
 
+MOVES = pytest.mark.skipif(not TARGET.migrates,
+                           reason="QEMU does not migrate PCI devices of s390x")
 ARGUMENTS = ("-m", "512M,maxmem=20G", *device(0, "8G"))
 PLUGGED = 512 * MiB
 OLD, NEW = (paths.place(series) / "qemu-system-x86_64" for series in ("10.0", "11.1"))
@@ -90,6 +93,7 @@ class MigrationCase(TravellerCase):
 
 
 @pytest.mark.targets
+@MOVES
 class Migration(MigrationCase):
     """All the ways that QEMU has to migrate."""
 
@@ -174,6 +178,7 @@ class BothSeries(MigrationCase):
 
 
 @pytest.mark.targets
+@MOVES
 class Waiting(MigrationCase):
     """A resize that a migration holds up goes on as soon as it is over."""
 

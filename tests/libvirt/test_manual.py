@@ -41,14 +41,10 @@ def test_the_domain_and_the_commands(host, domain):
     for one in manual.typed(BLOCKS["$ virsh define web1.xml"]):
         words = one.command.split(maxsplit=1)[1]
 
-        def printed():
-            said = host.sh(f"cd /tmp && virsh -q {words}")
-            manual.compare_text(one.output, said)
-            return True
-
         if one.output:
-            host.wait(lambda: not_differing(printed), f"what the manual prints "
-                      f"after {one.command}")
+            host.wait(lambda: host.sh(f"cd /tmp && virsh -q {words}"),
+                      f"what the manual prints after {one.command}",
+                      good=lambda said: as_in_manual(one.output, said))
         else:
             host.sh(f"cd /tmp && virsh -q {words}")
         if words.startswith("start"):
@@ -57,12 +53,13 @@ def test_the_domain_and_the_commands(host, domain):
     domain.wait_sizes(vm0=8192)
 
 
-def not_differing(look) -> bool:
-    """Whether it is as the manual says by now."""
+def as_in_manual(expected: str, said: str) -> bool:
+    """Whether it is what the manual prints."""
     try:
-        return look()
+        manual.compare_text(expected, said)
     except manual.Differs:
         return False
+    return True
 
 
 def test_a_property_that_libvirt_does_not_know(host, domain):
