@@ -2,9 +2,11 @@
 """What the manual says of libvirt is done: its domains, its commands, what they print."""
 
 import re
+import subprocess
 
 import pytest
 
+from driver import paths
 from vmtest import manual
 from vmtest.libvirt import GUEST, OURS, TALK, Domain
 
@@ -60,6 +62,32 @@ def as_in_manual(expected: str, said: str) -> bool:
     except manual.Differs:
         return False
     return True
+
+
+def test_a_second_monitor_for_metrics(host, domain):
+    """vmemctl uses it while libvirt uses its own."""
+    fleet = manual.MANUAL.with_name("virtio-mem-fleet.rst").read_text(encoding="utf-8")
+    namespace, arguments = re.search(
+        r"<domain type='kvm' (xmlns:.*?)>\n.*?( *<qemu:commandline>.*?</qemu:commandline>)",
+        fleet, re.S).groups()
+    line = re.search("d (/run/vmem) (0700) (libvirt-qemu) (libvirt-qemu)$", fleet, re.M)
+    directory, mode, user, group = line.groups()
+    host.sh(f"install -d -m {mode} -o {user} -g {group} {directory}")
+    domain.xml = edited(
+        DOMAIN, ("</domain>", f"{arguments}\n</domain>")).replace(
+        "<domain type='qemu'>", f"<domain type='qemu' {namespace}>")
+    domain.define()
+    domain.start()
+    domain.wait_sizes(vm0=1024)
+    domain.resize("ua-vm0", 2048)
+    domain.wait_sizes(vm0=2048)
+    exported = subprocess.run([paths.VMEMCTL, "export", host.root / directory[1:]],
+                              capture_output=True, text=True, check=True).stdout
+    for name in ("size", "requested_size"):
+        assert re.search(rf'^virtio_mem_{name}_bytes{{vm="web1",device="ua-vm0",[^}}]*}} '
+                         f"{2 << 30}$", exported, re.M), exported
+    domain.resize("ua-vm0", 1024)
+    domain.wait_sizes(vm0=1024)
 
 
 def test_a_property_that_libvirt_does_not_know(host, domain):
