@@ -220,17 +220,21 @@ def smallest_step(way: Way) -> str:
 
 
 def smallest_dimm(way: Dimm) -> str:
-    """Not every one that QEMU takes is one that Linux can use."""
+    """Not every one that QEMU takes is one that Linux can use. The large ones first:
+    one that stays unused would take the place that others are aligned to."""
     way.change(BOOT)
-    step = way.smallest
-    while step <= PART:
+    works, step = 0, PART
+    while step >= way.smallest:
         before, answer = way.vm.memtotal(), way.add(step)
         until = time.monotonic() + 20
-        while "error" not in answer and time.monotonic() < until:
-            if way.vm.memtotal() > before:
-                return f"{step // MiB} MiB / all of a DIMM"
-        step *= 2
-    return "none works"
+        while "error" not in answer and way.vm.memtotal() == before:
+            if time.monotonic() > until:
+                answer = {"error": "no memory"}
+        if "error" in answer:
+            break
+        works, step = step, step // 2
+        way.change(BOOT)
+    return f"{works // MiB} MiB / all of a DIMM" if works else "none works"
 
 
 def beyond_boot(way: Way) -> str:
