@@ -2,7 +2,8 @@
 """Build after each patch of an exported series: python3 -m series.each.
 
 After each one the emulator is built, and every unit test of virtio-mem, which is
-run when it is new; after the last one a qtest as well. ninja builds what differs.
+run when it is new; after the last one the emulators of RISC-V, and a qtest as well.
+ninja builds what differs.
 """
 
 import os
@@ -16,11 +17,14 @@ from series.__main__ import OUT, TREE, UNIT, git
 HERE, OBJ = OUT / "each", OUT / "obj"
 LOG = paths.LOGS / "series-each.log"
 OPTIONS = ("--without-default-features", "--enable-system", "--enable-tcg",
-           "--enable-kvm", "--enable-fdt=system", "--target-list=x86_64-softmmu",
+           "--enable-kvm", "--enable-fdt=system",
+           "--target-list=x86_64-softmmu,riscv32-softmmu,riscv64-softmmu",
            "--disable-docs", "--disable-install-blobs", "--disable-download",
            # A series of QAPI members compiles most of QEMU several times.
            "--disable-debug-info", "-Doptimization=0")
 EMULATOR = "qemu-system-x86_64"
+# Of a machine that the series changes, with the device and without.
+OTHERS = ("qemu-system-riscv64", "qemu-system-riscv32")
 QTEST = "tests/qtest/virtio-mem/virtio-mem-config-test"
 PROGRAM = re.compile(rf"^({UNIT}test-[^.:/\s]+): ", re.M)
 
@@ -56,6 +60,7 @@ def main() -> None:
         for test in sorted(tests - tested):
             run(test, what=f"the unit test after {after}")
         tested |= tests
+    run("ninja", *OTHERS, what=f"building {' and '.join(OTHERS)}")
     build.link_firmware(OBJ / build.BUNDLE)
     run("ninja", QTEST, what=f"building {QTEST}")
     run(QTEST, what=QTEST)
