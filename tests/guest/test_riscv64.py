@@ -25,8 +25,10 @@ def start(memory: str, *words: str) -> subprocess.CompletedProcess:
 
 def region(memory: str, *words: str) -> tuple[int, int] | None:
     """Where it lies: its first and last address."""
+    said = start(memory, *words)
+    assert said.returncode == 0 and "riscv_virt_board.ram" in said.stdout, said
     found = re.search(r"\n *([0-9a-f]{16})-([0-9a-f]{16}) .*: device-memory",
-                      start(memory, *words).stdout)
+                      said.stdout)
     return found and (int(found[1], 16), int(found[2], 16))
 
 
