@@ -12,12 +12,14 @@ import os
 import re
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from driver import packages, paths, ui
+from driver import paths, ui
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+HELPER = "/usr/lib/apt/apt-helper"
 SUITES = ("oldoldstable|oldstable|stable|testing|unstable|sid|"
           "bullseye|bookworm|trixie|forky")
 UNKNOWN = (r"Unable to (locate|find a source) package|No packages found|"
@@ -103,20 +105,20 @@ class Archive:
         """Where apt finds its configuration and keeps its lists."""
         return self.cache / "apt" / f"{self.suite}-{self.arch}"
 
-    def source(self, package: str, versions: str = "*", other: str = "") -> Path:
+    def source(self, package: str, versions: str = "*", tested: str = "") -> Path:
         """The .dsc of a source package, its other files beside it.
 
-        `versions` is a pattern for the upstream version ("10.0.*"). Where the
-        archive lacks the file that the suite lists, that named `other` is taken.
+        `versions` is a pattern for the upstream version ("10.0.*"). Where the archive
+        lacks the file that the suite lists, `tested` is taken: "NAME SHA-256".
         """
         fetching = (package, "source", "--download-only", "--only-source")
         try:
             found = self._have("source", f"{package}_{versions}-*.dsc", *fetching)
         except NotThere as fail:
-            if not other:
+            if not tested:
                 raise
-            ui.progress(f"{fail}; taking {other} from the pool, if it has that …")
-            found = self._from_pool(package, other)
+            ui.progress(f"{fail}; taking {tested.split()[0]} from the pool …")
+            found = self._from_pool(package, *tested.split())
         if not found:
             other = self._have("source", f"{package}_*.dsc", *fetching)
             raise ui.Fail(f"the suite {self.suite} has {other.stem}, but qemu.pin "
@@ -124,26 +126,18 @@ class Archive:
                           "matching source tree with QEMU_SRC=path")
         return found
 
-    def _from_pool(self, package: str, name: str) -> Path:
-        """A .dsc that no list of apt names; a Debian developer must have signed it."""
-        packages.ensure("pool")
-        home = self.cache / self.suite / "source"
-        address = f"{(self.addresses or debian_addresses())[0]}pool/main/"
-        address += f"{package[0]}/{package}/{name}.dsc"
-        with tempfile.TemporaryDirectory(prefix="partial-", dir=self.cache) as place:
-            keys = Path(place, "keys")
-            suite = self.suite.removesuffix("-backports")
-            Archive(suite, cache=self.cache, log=self.log).unpack(
-                "debian-keyring", keys)
-            words = ["dget", "--download-only", "--allow-unauthenticated", address]
-            ui.run(words, cwd=Path(place), log=self.log, what=f"fetching {address}")
-            [keyring] = keys.rglob("debian-keyring.gpg")
-            ui.run(["dscverify", "--no-conf", "--keyring", keyring, f"{name}.dsc"],
-                   cwd=Path(place), log=self.log, what=f"verifying {name}.dsc")
-            ui.progress(f"{name}.dsc has a good signature of a Debian developer")
-            for file in Path(place).glob(f"{package}_*"):
-                file.replace(home / file.name)
-        return home / f"{name}.dsc"
+    def _from_pool(self, package: str, name: str, digest: str) -> Path:
+        """A .dsc that no list of apt names, by its hash; it has those of its files."""
+        address = f"{(self.addresses or debian_addresses())[0]}pool/main/{package[0]}"
+        with self._filling("source") as place:
+            dsc, wanted = place / f"{name}.dsc", [(digest, f"{name}.dsc")]
+            for digest, file in wanted:
+                ui.run([HELPER, "download-file", f"{address}/{package}/{file}", file,
+                        f"SHA256:{digest}"], cwd=place, log=self.log,
+                       what=f"fetching {file} from the pool")
+                if file == dsc.name:
+                    wanted += re.findall(r"^ (\w{64}) \d+ (\S+)$", dsc.read_text(), re.M)
+        return self.cache / self.suite / "source" / dsc.name
 
     def deb(self, package: str) -> Path:
         """The .deb of a binary package."""
@@ -165,10 +159,10 @@ class Archive:
         """The file fetched last with such a name; if the cache has none, fetch it."""
         home = self.cache / self.suite / kind   # older caches have directories in it
         if not any(home.rglob(wanted)):
-            self._fetch(home, package, words)
+            self._fetch(kind, package, words)
         return max(home.rglob(wanted), key=os.path.getmtime, default=None)
 
-    def _fetch(self, home: Path, package: str, words: tuple) -> None:
+    def _fetch(self, kind: str, package: str, words: tuple) -> None:
         """Download with fresh lists, from every address, several times each.
 
         A mirror in the middle of its synchronisation is whole again a little
@@ -187,7 +181,8 @@ class Archive:
                     try:
                         if output or not self.updated:
                             self._update(address)
-                        return self._download(home, package, words)
+                        with self._filling(kind) as place:
+                            return self._apt(*words, package, cwd=place)
                     except ui.CommandFailed as fail:
                         output = fail.output or str(fail)
                     if re.search(UNKNOWN, output):
@@ -198,11 +193,13 @@ class Archive:
         raise failure(sentence.format(thing=package, cause=reason(output),
                                       suite=self.suite, cache=self.cache / self.suite))
 
-    def _download(self, home: Path, package: str, words) -> None:
-        """Have apt download to a directory of its own; keep what it has."""
+    @contextmanager
+    def _filling(self, kind: str):
+        """A directory for files that come; those that did are kept in the cache."""
+        home = self.cache / self.suite / kind
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="partial-", dir=self.cache) as place:
-            self._apt(*words, package, cwd=Path(place))
+            yield Path(place)
             for file in Path(place).iterdir():
                 file.replace(home / file.name)
 

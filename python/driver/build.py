@@ -22,6 +22,7 @@ OPTIONS = (
     "--enable-tools", "--enable-vhost-user-blk-server",
     "--disable-docs", "--disable-install-blobs", "--disable-download")
 X86 = ("x86_64-softmmu",)
+FOR_QEMU = "tools modules"
 MODULES = "usr/lib/python3/dist-packages"   # of a Debian package for Python
 PYTHON = "/usr/bin/python3"  # Debian's, whose venv module packages.py installs
 # What --version says of ours beside QEMU's number.
@@ -60,7 +61,8 @@ QEMUS = {
         compiler="clang", build=("qemu-fuzz-x86_64",)),
     # Debian's builds have user-mode targets in the same tree; avr has no virtio.
     "lean": Flavour("qemu/variant-lean", ("--disable-kvm", "--disable-fdt"),
-                    ("x86_64-softmmu", "x86_64-linux-user", "avr-softmmu")),
+                    ("x86_64-softmmu", "x86_64-linux-user", "avr-softmmu"), build=(
+                        "qemu-system-x86_64", "qemu-x86_64", "qemu-system-avr")),
     "kvm-only": Flavour("qemu/variant-kvm-only", ("--disable-tcg",)),
 }
 ALONE = ("-Dtests=false", "-Dvmemctl=disabled")
@@ -78,18 +80,18 @@ UNITS = {
 def qemu(name: str) -> None:
     """Build one of QEMUS, link its programs to where users find them, and say so."""
     flavour = QEMUS[name]
-    env, identity = prepare_qemu(flavour.compiler), source.prepare()
+    env, identity = prepare(flavour.compiler, FOR_QEMU), source.prepare()
     obj = paths.HERE / flavour.directory
     directory = os.path.relpath(obj, paths.BUILD)
     tree = paths.QEMU_TREE if flavour.ours else obj.with_name("src")
     overlay.lay(paths.ROOT if flavour.ours else None, paths.PRISTINE, tree, identity)
-    words = [f"{os.path.relpath(tree, obj)}/configure", *boards(targets(flavour), tree),
-             *options(flavour, identity)]
+    words = [f"{os.path.relpath(tree, obj)}/configure", *options(flavour, identity)]
     set_up(directory, words, env, identity)
     # ninja, called by hand, has to find the meson it was configured with.
     for site in obj.glob("pyvenv/lib/python3*/site-packages"):
         (site / "driver.pth").write_text(env["PYTHONPATH"].replace(":", "\n"))
-    programs = [emulator(target) for target in named(flavour) or targets(flavour)]
+    programs = [f"qemu-system-{target.removesuffix('-softmmu')}"
+                for target in named(flavour) or targets(flavour)]
     ninja(name, directory, flavour.build or programs, env)
     link_firmware(obj / BUNDLE)
     for program in programs if flavour.link else ():
@@ -149,9 +151,8 @@ def link(goal: Path, directory: Path) -> None:
 
 def named(flavour: Flavour) -> list[str]:
     """QEMU's targets to build; none when all that it is configured for are meant."""
-    words = re.findall(r"[^\s,]+", os.environ.get("TARGETS", ""))
-    return list(flavour.targets) or [word if "-" in word else f"{word}-softmmu"
-                                     for word in words]
+    return list(flavour.targets) or [f"{word.removesuffix('-softmmu')}-softmmu" for word in
+                                     os.environ.get("TARGETS", "").replace(",", " ").split()]
 
 
 def targets(flavour: Flavour) -> list[str]:
@@ -162,46 +163,23 @@ def targets(flavour: Flavour) -> list[str]:
     return list(dict.fromkeys([*before, *named(flavour)])) or list(X86)
 
 
-def boards(names: list[str], tree: Path) -> list[str]:
-    """Leave out Arm's boards without a place for memory devices, hundreds of files."""
-    if "aarch64-softmmu" not in names:
-        return []
-    place = tree / "configs/devices"
-    listed = "".join((place / f"{name}-softmmu/default.mak").read_text()
-                     for name in ("arm", "aarch64"))
-    others = re.findall(r"^(?:# )?(CONFIG_(?!ARM_VIRT|\w+_DEVICES)\w+=n\n)", listed, re.M)
-    overlay.put(place / "aarch64-softmmu/virt.mak", ("".join(others).encode(), 0o644))
-    return ["--with-devices-aarch64=virt"]
-
-
-def emulator(target: str) -> str:
-    """The program that a target is."""
-    system = re.sub("(.+)-softmmu$", r"system-\1", target)
-    return f"qemu-{system.removesuffix('-linux-user')}"
-
-
-def prepare(compiler: str = "") -> dict[str, str]:
-    """Have what every build needs, of whatever series; return the environment for it."""
+def prepare(compiler: str = "", modules: str = "tools") -> dict[str, str]:
+    """Have what a build needs, with packages of Python modules by their lines in
+    qemu.pin, if they are there; return the environment for it."""
     if re.search(r"[\s:'\"\\$]", str(paths.ROOT)):
         raise ui.Fail(f"QEMU cannot be built below '{paths.ROOT}': move the "
                       "project to a path without spaces, colons and quotes")
     paths.LOGS.mkdir(parents=True, exist_ok=True)
-    modules = str(unpack("tools") / MODULES) if private() else ""
+    pinned = source.pin()
+    path = ":".join(str(unpack(key) / MODULES) for key in modules.split()
+                    if private() and key in {**pinned, **pinned["series"]})
     script = ("#!/bin/sh\n# The meson that all of build/ is built with.\n"
-              f"PATH={paths.TOOLS}/usr/bin:$PATH PYTHONPATH={modules} "
+              f"PATH={paths.TOOLS}/usr/bin:$PATH PYTHONPATH={paths.TOOLS / MODULES} "
               "exec meson \"$@\"\n")
     overlay.put(paths.MESON, (script.encode(), 0o755))
     return {"CC": compiler or ("ccache gcc" if shutil.which("ccache") else "gcc"),
             "CCACHE_BASEDIR": str(paths.BUILD), "CCACHE_NOHASHDIR": "1",
-            "PYTHONPATH": modules}
-
-
-def prepare_qemu(compiler: str = "") -> dict[str, str]:
-    """The same with what QEMU of this series needs besides."""
-    env = prepare(compiler)
-    if private() and "modules" in source.pin()["series"]:
-        env["PYTHONPATH"] += f":{unpack('modules') / MODULES}"
-    return env
+            "PYTHONPATH": path}
 
 
 def private() -> bool:

@@ -52,7 +52,6 @@ MORE = {
     "coverage": ("gcovr",),
     "newcomer": ("debootstrap",),
     "11.1": ("python3-pip", "python3-setuptools", "python3-wheel"),
-    "pool": ("devscripts", "curl"),     # to fetch what apt does not
     "packaging": ("build-essential", "debhelper", "ipxe-qemu", "seabios"),
 }
 # With new lists, as a fresh machine has none and an old one stale ones. Another apt

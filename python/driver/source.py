@@ -77,8 +77,7 @@ def prepare() -> str:
         identity = f"copy of {given}, {state.strip()}"
         words = ["bash", "-c", COPY, "bash", given]
     else:
-        dsc = Archive(pinned["suite"]).source("qemu", pinned["versions"],
-                                              pinned["tested"].split()[0])
+        dsc = Archive(pinned["suite"]).source("qemu", pinned["versions"], pinned["tested"])
         compare(dsc, pinned["tested"])
         identity = f"source package {dsc.stem}"
         words = ["dpkg-source", "--no-copy", "-x", dsc]

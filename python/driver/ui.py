@@ -48,27 +48,20 @@ def progress(text: str) -> None:
 
 def shown(path: Path | str) -> str:
     """A path as the user would type it: relative when it is below here."""
-    absolute = os.path.abspath(path)
-    relative = os.path.relpath(absolute)
-    return absolute if relative.startswith("..") else relative
-
-
-def disk_full(where: Path | str) -> Fail:
-    """The sentence for a full disk, the same wherever it is noticed."""
-    return Fail(f"the disk that holds {shown(where)} is full: "
-                "free some space there and run the same command again")
+    relative = os.path.relpath(path)
+    return os.path.abspath(path) if relative.startswith("..") else relative
 
 
 def os_error(error: OSError) -> Fail:
     """Turn an error of the operating system into the sentence for the user."""
-    where, why = error.filename2 or error.filename, error.strerror
-    where = where or "the build or the cache directory"
+    where = error.filename2 or error.filename or "the build or the cache directory"
     if any(text in str(error) for text in DISK_FULL):
-        return disk_full(where)
+        return Fail(f"the disk that holds {shown(where)} is full: "
+                    "free some space there and run the same command again")
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        return Fail(f"cannot write {shown(where)} ({why}): make it writable "
+        return Fail(f"cannot write {shown(where)} ({error.strerror}): make it writable "
                     "for you, or work in a copy somewhere else")
-    return Fail(f"cannot use {shown(where)}: {why}")
+    return Fail(f"cannot use {shown(where)}: {error.strerror}")
 
 
 def run(command: list, *, log: Path, what: str,
@@ -105,7 +98,7 @@ def run(command: list, *, log: Path, what: str,
                     say_at = time.monotonic() + SAY_EVERY
         out.write(f"-> exit status {child.returncode}\n")
     if child.returncode and any(text in output for text in DISK_FULL):
-        raise disk_full(cwd or log)
+        raise os_error(OSError(errno.ENOSPC, DISK_FULL[0], str(cwd or log)))
     if child.returncode:
         raise CommandFailed(f"{what} failed: {hint} (all output: {shown(log)})", output)
     return output

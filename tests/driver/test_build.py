@@ -35,7 +35,7 @@ def obj(write, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "BUILD", tmp_path)
     monkeypatch.setattr(paths, "HERE", tmp_path)
     monkeypatch.setattr(paths, "QEMU_TREE", tmp_path / "qemu/src")
-    monkeypatch.setattr(build, "prepare", lambda _: {"PYTHONPATH": "/there"})
+    monkeypatch.setattr(build, "prepare", lambda *_: {"PYTHONPATH": "/there"})
     monkeypatch.setattr(build, "private", lambda: False)
     monkeypatch.setattr(paths, "PRISTINE", tmp_path / "fw")
     monkeypatch.setattr(packages, "have", lambda library: library == "numa")
@@ -78,22 +78,14 @@ def test_configured_again_for_other_options_and_after_it_failed(obj, fails, writ
     assert (obj / "configured").read_text().count("run") == 1
 
 
-def test_targets_that_are_named_join_those_of_before(obj, tmp_path, write,
-                                                     monkeypatch):
+def test_targets_that_are_named_join_those_of_before(obj, tmp_path, monkeypatch):
     build.qemu("qemu")
     monkeypatch.setenv("TARGETS", "aarch64, avr-softmmu")
-    devices = "qemu/src/configs/devices"
-    write(f"{devices}/arm-softmmu/default.mak",
-          "# CONFIG_PCI_DEVICES=n\n# CONFIG_ARM_VIRT=n\n# CONFIG_RASPI=n\n")
-    write(f"{devices}/aarch64-softmmu/default.mak", "CONFIG_VMAPPLE=n\n")
     build.qemu("qemu")
     monkeypatch.delenv("TARGETS")
     for _ in range(2):
         words = (obj / "words").read_text().splitlines()
         assert "--target-list=x86_64-softmmu,aarch64-softmmu,avr-softmmu" in words
-        assert "--with-devices-aarch64=virt" in words
-        assert (tmp_path / devices / "aarch64-softmmu/virt.mak").read_text() == (
-            "CONFIG_RASPI=n\nCONFIG_VMAPPLE=n\n")
         assert (tmp_path / "qemu-system-aarch64").is_symlink()
         build.qemu("qemu")
 

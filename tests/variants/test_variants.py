@@ -27,8 +27,8 @@ DEVICE = ("-machine", "q35", "-m", "256M,maxmem=2G",
 class Variants(unittest.TestCase):
     """One test for each variant."""
 
-    def link(self, name: str, target: str) -> Path:
-        """Build it if need be; return one of its emulators."""
+    def link(self, name: str, program: str) -> Path:
+        """Build it if need be; return one of its programs."""
         packages.ensure()
         problem = ""
         try:
@@ -36,7 +36,7 @@ class Variants(unittest.TestCase):
         except ui.Fail as fail:
             problem = f"{fail.details}\n{fail}"
         self.assertFalse(problem, problem)
-        return paths.HERE / build.QEMUS[name].directory / build.emulator(target)
+        return paths.HERE / build.QEMUS[name].directory / program
 
     def run_it(self, *command, talk: str = "") -> str:
         """Run a program, which has to succeed; return what it prints."""
@@ -69,11 +69,11 @@ class Variants(unittest.TestCase):
                          64 * MiB)
 
     def test_user_mode_target_beside_a_system_target(self):
-        binary = self.link("lean", "x86_64-linux-user")
+        binary = self.link("lean", "qemu-x86_64")
         self.assertIn("qemu-x86_64 version", self.run_it(binary, "--version"))
 
     def test_target_without_virtio_mem(self):
-        binary = self.link("lean", "avr-softmmu")
+        binary = self.link("lean", "qemu-system-avr")
         resized, printed = self.ask(
             binary, "-machine", "none", commands=[RESIZE, {
                 "execute": "human-monitor-command", "arguments": {
@@ -83,8 +83,8 @@ class Variants(unittest.TestCase):
         self.assertIn(said, printed["return"])
 
     def test_without_kvm_and_fdt(self):
-        self.assert_resizes(self.link("lean", "x86_64-softmmu"), "tcg")
+        self.assert_resizes(self.link("lean", "qemu-system-x86_64"), "tcg")
 
     def test_without_tcg(self):
-        self.assert_resizes(self.link("kvm-only", "x86_64-softmmu"), "qtest")
+        self.assert_resizes(self.link("kvm-only", "qemu-system-x86_64"), "qtest")
 
