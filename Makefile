@@ -13,15 +13,19 @@ export PYTHONPATH := $(CURDIR)/python:$(CURDIR):$(CURDIR)/$(TOP)/qemu/src/python
 export PYTHONDONTWRITEBYTECODE := 1
 export QEMU QEMU_SRC TARGETS CONFIGURE_FLAGS ACCEL
 
-# The suites that gate a change; what check-full runs besides; those of pytest.
+# The suites that gate a change; what check-full runs besides, and what check-release
+# does; those of pytest.
 SUITES = $(if $(TOP:build=),$(VERSIONED),\
     unit qtest fuzz driver checks docs libvirt flood kvm guest vmemctl)
 # Those that differ with the series of QEMU.
 VERSIONED = unit qtest guest vmemctl
-MORE = proof upstream variants newcomer big-endian series packages
+MORE = proof upstream variants big-endian series
+LAST = newcomer packages
 SANITIZED = unit qtest guest vmemctl
 BY_PYTEST = driver checks docs libvirt flood kvm guest vmemctl variants newcomer series packages
 OBJ = $(TOP)/qemu/obj
+# Many tests wait for a clock, so one more than there are processors runs.
+JOBS = $(shell expr $$(nproc) + 1)
 UNIT = build/unit
 # The other series of QEMU, and what is run with it, too: the qtests, and by check-full
 # all that differs, with migration between the two.
@@ -31,15 +35,21 @@ BY_OTHER = $(if $(TOP:build=)$(QEMU_SRC)$(filter-out 0,$(SANITIZE)),,$(if $(FULL
 with-other = $(if $(strip $(BY_OTHER)),@$(MAKE) --no-print-directory $(1) QEMU=$(OTHER) \
     SUITES="$(strip $(BY_OTHER))" TARGETS=x86_64 RESULTS=build/results/$(OTHER))
 # What the suites need; those that start a guest need most.
-WITH_GUESTS = flood kvm guest vmemctl variants packages $(FULL:1=libvirt)
+WITH_GUESTS = flood kvm guest vmemctl variants packages $(RELEASE:1=libvirt)
 THINGS = qemu vmemctl unit \
     $(if $(filter $(WITH_GUESTS),$(SUITES)),storage-daemon stock guest/x86_64) \
     $(patsubst guest-%,guest/%,$(filter guest-%,$(BY_TARGET)))
+# Machines that qos-test walks over beside those of x86_64: with the suite qtest, or alone
+# where that runs with sanitizers.
+QOS = $(patsubst %,qtest-%/qos-test,$(filter aarch64,$(TARGETS)))
 # Rows of python/vmtest/target.py beside the first, and what runs once for each.
-ROWS = aarch64 s390x $(if $(FULL),aarch64-16k aarch64-acpi s390x-pci riscv64)
-BY_TARGET = $(if $(filter qtest,$(SUITES) $(FULL:1=qtest)), \
-        $(patsubst %,qtest-%,$(filter aarch64,$(TARGETS)))) \
+ROWS = aarch64 s390x $(if $(RELEASE),aarch64-16k aarch64-acpi s390x-pci riscv64)
+BY_TARGET = $(if $(FULL),$(QOS:/qos-test=)) \
     $(if $(filter guest,$(SUITES)),$(patsubst %,guest-%,$(filter $(TARGETS:%=%%),$(ROWS))))
+# The tests that pytest leaves out are those with these marks.
+WITHOUT = $(if $(RELEASE)$(filter $(LAST),$(SUITES)),fuzz,\
+    $(if $(FULL)$(filter $(MORE),$(SUITES)),release and not fuzz,full and not release and not fuzz))
+PYTEST = $(PYTHON) -m pytest -n $(JOBS) --dist loadscope -q -m "not $(WITHOUT)"
 
 ifneq ($(filter-out 0,$(SANITIZE)),)
 override SUITES := $(filter $(SANITIZED),$(SUITES))
@@ -68,7 +78,7 @@ else
 PYTESTS = $(addprefix tests/,$(filter $(BY_PYTEST),$(SUITES)))
 endif
 
-.PHONY: build stock demo run bench flood fuzz coverage check check-full install \
+.PHONY: build stock demo run bench flood fuzz coverage check check-full check-release install \
     dist deb export-series clean help ready tests
 
 build:
@@ -99,23 +109,27 @@ check: ready
 	+$(call with-other,tests)
 	@$(PYTHON) -m results $(SUITES:%=$(BUILT)%) $(BY_TARGET) $(BY_OTHER:%=$(OTHER)/%)
 
-# With sanitizers the same unit tests and qtests run as without.
-check-full: override SUITES := $(filter-out unit qtest,$(SUITES)) $(MORE)
-check-full: TARGETS := $(or $(TARGETS),x86_64 aarch64 s390x riscv64)
-check-full: FULL = 1
-check-full: ready
+# What fits into an hour, and all. With sanitizers the same unit tests and qtests run as
+# without.
+check-full: TARGETS := $(or $(TARGETS),x86_64 aarch64 s390x)
+check-release: TARGETS := $(or $(TARGETS),x86_64 aarch64 s390x riscv64)
+check-release: RELEASE = 1
+check-full check-release: FULL = 1
+check-full check-release: override SUITES := $(filter-out unit qtest,$(SUITES)) $(MORE) \
+    $(if $(RELEASE),$(LAST))
+check-full check-release: ready
 	@$(HAVE) sanitize sanitize/unit
 	@rm -rf $(TOP)/results $(TOP)/logs/sanitizer
-	@$(MAKE) --no-print-directory tests SUITES="$(SUITES)" FULL=1
+	@$(MAKE) --no-print-directory tests SUITES="$(SUITES)" FULL=1 RELEASE=$(RELEASE)
 	@$(MAKE) --no-print-directory tests SANITIZE=1
 	+$(call with-other,tests)
 	@$(PYTHON) -m results $(SUITES) $(BY_TARGET) $(SANITIZED:%=sanitize/%) \
 	    $(BY_OTHER:%=$(OTHER)/%)
 
 ready:
-	@TARGETS="$(if $(strip $(BY_TARGET)),$(sort x86_64 $(TARGETS)))" $(HAVE) $(THINGS) tests \
+	@TARGETS="$(if $(strip $(BY_TARGET)$(filter qtest,$(SUITES))),$(sort x86_64 $(TARGETS)))" $(HAVE) $(THINGS) tests \
 	    $(if $(filter fuzz,$(SUITES)),fuzz/unit) $(if $(filter proof,$(SUITES)),proofs) \
-	    $(if $(FULL)$(filter newcomer packages,$(SUITES)),newcomer)
+	    $(if $(RELEASE)$(filter $(LAST),$(SUITES)),newcomer)
 	$(if $(filter big-endian,$(SUITES)),@$(PYTHON) -m vmtest.cross)
 	+$(call with-other,ready)
 
@@ -130,7 +144,7 @@ tests:
 # results. meson adds the name of a wrapper to that of its logs.
 define meson
 @rm -f $(2)/meson-logs/$(1)$(4).*
--@$(5) build/meson test -C $(2) --logbase $(1) --print-errorlogs $(3)
+-@$(5) build/meson test -C $(2) --logbase $(1) --print-errorlogs --num-processes $(JOBS) $(3)
 @cp $(2)/meson-logs/$(1)$(4).json $(RESULTS)/$(1).json
 @cp $(2)/meson-logs/$(1)$(4).junit.xml $(RESULTS)/$(1).xml
 endef
@@ -139,7 +153,7 @@ test-unit:
 	$(call meson,unit,$(UNIT),--suite unit $(SLOW))
 
 test-qtest:
-	$(call meson,qtest,$(OBJ),'qtest-x86_64/virtio-mem-*' qtest-x86_64/qos-test \
+	$(call meson,qtest,$(OBJ),'qtest-x86_64/virtio-mem-*' qtest-x86_64/qos-test $(QOS) \
 	    -t 5,,$(WITHOUT_LEAKS))
 	$(if $(LEAKS),$(call meson,qtest-leaks,$(OBJ),$(LEAKS:%=qtest-x86_64/virtio-mem-%-test) -t 5))
 
@@ -165,24 +179,20 @@ test-upstream:
 	    --test-args '-s /x86_64/acpi/piix4/dimmpxm \
 	    -s /x86_64/acpi/q35/core-count2 -s /x86_64/acpi/q35/thread-count2',-env)
 
-# Other machines than those of x86_64: qos-test walks over them by itself.
 test-qtest-%:
 	$(call meson,qtest-$*,$(OBJ),qtest-$*/qos-test -t 5)
 
 # The guest tests that are for all targets, on one of the others.
 test-guest-%:
-	-@VM_TARGET=$* $(PYTHON) -m pytest -n 2 --dist loadscope -q \
-	    $(if $(FULL),-m "not fuzz") tests/guest --junitxml $(RESULTS)/guest-$*.xml
+	-@VM_TARGET=$* $(PYTEST) tests/guest --junitxml $(RESULTS)/guest-$*.xml
 
 # A variable, as a comma would part the arguments of if.
 MEMSLOTS = unplugged-inaccessible=on,dynamic-memslots=on
 BY_SLOTS = $(patsubst %,tests/guest/test_%.py,resize migration hotplug numa suspend)
 test-by-pytest:
-	-@$(PYTHON) -m pytest -n 2 --dist loadscope -q \
-	    $(if $(FULL)$(filter $(MORE),$(SUITES)),-m "not fuzz") $(PYTESTS) --junitxml $(RESULTS)/pytest.xml
-	$(if $(FULL),-@VM_DEVICE_OPTIONS=$(MEMSLOTS) \
-	    $(PYTHON) -m pytest -n 2 \
-	    --dist loadscope -q $(BY_SLOTS) --junitxml $(RESULTS)/guest-memslots.xml)
+	-@$(PYTEST) $(PYTESTS) --junitxml $(RESULTS)/pytest.xml
+	$(if $(FULL),-@VM_DEVICE_OPTIONS=$(MEMSLOTS) $(PYTEST) $(BY_SLOTS) \
+	    --junitxml $(RESULTS)/guest-memslots.xml)
 
 fuzz:
 	@$(HAVE) qemu fuzz/unit fuzz tests
@@ -246,8 +256,10 @@ help:
 #:                build/meson test -C build/unit NAME
 #:                build/meson test -C build/qemu/obj NAME
 #:                pytest -k NAME
-#: make check-full  all tests: also QEMU's own, proofs, sanitizers, other ways to
-#:              configure QEMU, and README.md, libvirt and packages on fresh Debians
+#: make check-full  what fits into an hour: also QEMU's own tests, proofs, sanitizers,
+#:              other ways to configure QEMU, guests with QEMU 11.1 and on s390x
+#: make check-release  all tests, some hours: also each patch of the series, all machines,
+#:              and README.md, libvirt and packages on fresh Debians
 #: make bench   measure ours beside stock, report in build/bench; QUICK=1: five minutes;
 #:              ONLY="stalls sizes" ROUNDS=3: these parts, so often
 #: make flood   time the monitor under a flooding guest, ours beside stock

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The table of the manual that tells on which machines the guest tests have passed.
 
-    make check-full && python3 -m results.targets
+    make check-release && python3 -m results.targets
 
 writes it from what that has left in build/results. `make check` leaves those of some
 machines: the table has no others then.
@@ -48,7 +48,7 @@ def row(name: str, target: Target, file: Path) -> tuple[str, ...]:
     if failed or missing:
         raise ui.Fail(f"{ui.shown(file)}: {failed} tests failed, and the guest did "
                       f"not tell its {', '.join(sorted(missing)) or 'all'}: run "
-                      "make check-full again")
+                      "make check-release again")
     machine = target.machine.partition(",")[0]
     return (f"``{name}``", f"``{machine}``", f"``{target.transport}``",
             f"{int(facts['page']) // 1024} KiB", f"{int(facts['block']) // MiB} MiB",

@@ -2,6 +2,7 @@
 """The Makefile: what `make install` installs is used from there; `make help`."""
 
 import os
+import re
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,21 @@ def test_qtests_run_with_the_other_series_too(words, other):
 
 def test_help_names_every_verb():
     text = run(["make", "-s", "-C", paths.ROOT, "help"]).stdout
-    for verb in ("demo run check check-full flood fuzz bench coverage stock install "
+    for verb in ("demo run check check-full check-release flood fuzz bench coverage stock install "
                  "export-series clean").split():
         assert f"\nmake {verb} " in text
+
+
+@pytest.mark.parametrize("verb, marks, machines", [
+    ("check", "not full and not release and not fuzz", ["aarch64"]),
+    ("check-full", "not release and not fuzz", ["aarch64", "s390x"]),
+    ("check-release", "not fuzz", ["aarch64", "s390x", "aarch64-16k", "aarch64-acpi",
+                                   "s390x-pci", "riscv64"]),
+    ("check SUITES=packages", "not fuzz", [])])
+def test_each_verb_runs_what_it_has_time_for(verb, marks, machines):
+    said = run(["make", "-n", "-C", paths.ROOT, *verb.split()],
+               env=environment() | {"TARGETS": ""}).stdout
+    assert re.search(r'pytest .*-m "(.*?)" tests/\w', said)[1].split() == marks.split()
+    assert re.findall(r"VM_TARGET=(\S+)", said) == machines
+    assert said.count("qtest-aarch64/qos-test") == bool(machines)
+    assert ("tests/newcomer" in said) == (verb == "check-release")

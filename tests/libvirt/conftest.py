@@ -16,7 +16,7 @@ def pytest_collection_modifyitems(items) -> None:
     """All but the command lines take a machine that debootstrap makes, and minutes."""
     for item in items:
         if item.path.parent == HERE and "suite" in item.fixturenames:
-            item.add_marker(pytest.mark.full)
+            item.add_marker(pytest.mark.release)
             item.add_marker(pytest.mark.timeout(1800))
 
 

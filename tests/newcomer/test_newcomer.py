@@ -26,7 +26,7 @@ COLD = os.environ.get("NEWCOMER_COLD", "0") != "0"
 CHECK = "unit driver checks"
 QTEST = "qtest-x86_64/virtio-mem-config-test"
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.release, pytest.mark.timeout(5400)]
 
 
 # ---- what README.md says ----

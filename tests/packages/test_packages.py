@@ -20,7 +20,7 @@ ALL = "-o APT::AutoRemove::RecommendsImportant=0 -o APT::AutoRemove::SuggestsImp
 # What apt and dpkg remember, and caches.
 MEMORY = re.compile("/var/(lib/(dpkg|apt|ucf)|cache|log)/|/etc/ld.so.cache|/root/|/tmp/")
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.release, pytest.mark.timeout(5400)]
 
 
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])

@@ -55,6 +55,7 @@ def test_it_applies_and_ends_where_it_was_made_from(exported, tmp_path):
         run("git", "worktree", "remove", "--force", tree, cwd=exported / "qemu")
 
 
+@pytest.mark.release
 @pytest.mark.timeout(3600)
 def test_each_step_is_built_and_its_unit_tests_pass(exported):
     run(sys.executable, "-m", "series.each", cwd=paths.ROOT,
