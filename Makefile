@@ -70,7 +70,8 @@ REPORT = exitcode=99:log_path=$(CURDIR)/$(TOP)/logs/sanitizer/report
 ASAN = detect_stack_use_after_return=0:$(REPORT)
 export ASAN_OPTIONS = $(ASAN):fast_unwind_on_malloc=0:malloc_context_size=8
 WITHOUT_LEAKS = ASAN_OPTIONS=$(ASAN):detect_leaks=0
-LEAKS = clients faults-life guard memslots migration start together
+LEAKS = $(patsubst %,qtest-x86_64/virtio-mem-%-test,\
+    clients faults-life guard memslots migration start together)
 export UBSAN_OPTIONS = halt_on_error=1:print_stacktrace=1:$(REPORT)
 export LSAN_OPTIONS = suppressions=$(CURDIR)/tests/leaks.supp:print_suppressions=0
 PYTESTS = tests/guest/test_resize.py tests/vmemctl --deselect tests/vmemctl/test_vm.py
@@ -152,10 +153,13 @@ endef
 test-unit:
 	$(call meson,unit,$(UNIT),--suite unit $(SLOW))
 
+# Those that are programs; all others are parts of qos-test.
+QTESTS = $(shell sed -n "s,^  '\(virtio-mem-.*-test\)': .*,qtest-x86_64/\1,p" \
+    tests/qtest/virtio-mem/meson.build)
 test-qtest:
-	$(call meson,qtest,$(OBJ),'qtest-x86_64/virtio-mem-*' qtest-x86_64/qos-test $(QOS) \
+	$(call meson,qtest,$(OBJ),$(filter-out $(LEAKS),$(QTESTS)) qtest-x86_64/qos-test $(QOS) \
 	    -t 5,,$(WITHOUT_LEAKS))
-	$(if $(LEAKS),$(call meson,qtest-leaks,$(OBJ),$(LEAKS:%=qtest-x86_64/virtio-mem-%-test) -t 5))
+	$(if $(LEAKS),$(call meson,qtest-leaks,$(OBJ),$(LEAKS) -t 5))
 
 # The pure modules as programs for s390x, emulated. Two programs are left out: explore
 # takes too long, residency asks the kernel of pages, whose addresses differ there.
