@@ -22,7 +22,6 @@ OPTIONS = (
     "--enable-tools", "--enable-vhost-user-blk-server",
     "--disable-docs", "--disable-install-blobs", "--disable-download")
 X86 = ("x86_64-softmmu",)
-FOR_QEMU = "tools modules"
 MODULES = "usr/lib/python3/dist-packages"   # of a Debian package for Python
 PYTHON = "/usr/bin/python3"  # Debian's, whose venv module packages.py installs
 # What --version says of ours beside QEMU's number.
@@ -80,7 +79,7 @@ UNITS = {
 def qemu(name: str) -> None:
     """Build one of QEMUS, link its programs to where users find them, and say so."""
     flavour = QEMUS[name]
-    env, identity = prepare(flavour.compiler, FOR_QEMU), source.prepare()
+    env, identity = prepare(flavour.compiler, "tools modules"), source.prepare()
     obj = paths.HERE / flavour.directory
     directory = os.path.relpath(obj, paths.BUILD)
     tree = paths.QEMU_TREE if flavour.ours else obj.with_name("src")

@@ -26,7 +26,6 @@ VMEMCTL = BUILD / "vmemctl"
 MESON = BUILD / "meson"             # a script: the meson that all is built with
 TOOLS = BUILD / "tools"             # meson and pycotap, unpacked
 GUESTS = BUILD / "guest"
-
 PIN = ROOT / "qemu.pin"
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache",

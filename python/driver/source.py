@@ -20,8 +20,9 @@ SERIES_KEYS = ("suite", "versions", "tested")
 TAKE = """set -o pipefail
 tar -c --sort=name --exclude=.git --exclude-tag-all=build.ninja --warning=no-cachedir \\
     -C "$1" . """
-# Sizes and times of all files in one short word: did anything change?
-FINGERPRINT = TAKE + "-vvf /dev/null --full-time | grep -v ^d | sha256sum | cut -c-16"
+# Sizes and times of all files in one short word: did anything change? tar aligns columns.
+FINGERPRINT = TAKE + ("-vvf /dev/null --full-time | grep -v ^d | tr -s ' ' |"
+                      "sha256sum | cut -c-16")
 COPY = TAKE + '-f - | { mkdir "$2" && tar -xf - --no-same-owner -C "$2"; }'
 
 
@@ -90,10 +91,7 @@ def prepare() -> str:
 
 
 def compare(dsc: Path, tested: str) -> None:
-    """Say when it is not the source package that the project was tested with.
-
-    The .dsc has the hashes of all other files.
-    """
+    """Say when it is not the source package that the project was tested with."""
     name, digest = tested.split()
     if dsc.stem != name:
         ui.progress(f"{dsc.stem} is not what this project was tested with: "

@@ -32,7 +32,7 @@ PROGRAM = re.compile(rf"^({UNIT}test-[^.:/\s]+): ", re.M)
 def main() -> None:
     """Build all of them, in order."""
     packages.ensure(paths.SERIES)
-    env = build.prepare(modules=build.FOR_QEMU)
+    env = build.prepare(modules="tools modules")
 
     def run(*words: str, cwd: Path = OBJ, what: str) -> str:
         return ui.run([*words], log=LOG, what=what, cwd=cwd, env={
