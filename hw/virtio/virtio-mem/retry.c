@@ -7,6 +7,8 @@
 #include "qemu/osdep.h"
 #include "migration/misc.h"
 #include "system/replay.h"
+#include "system/runstate.h"
+#include "system/runstate-action.h"
 #include "retry.h"
 
 #define RETRY_MIGRATION_MS 100
@@ -25,9 +27,18 @@ static int64_t retry_now(void)
     return qemu_clock_get_ms(retry_clock());
 }
 
+/* When QEMU ends, it frees what it knows of migrations before it stops the VM. */
+static bool retry_quits;
+
+static void retry_shutdown(Notifier *notifier, void *cause)
+{
+    retry_quits = shutdown_action != SHUTDOWN_ACTION_PAUSE;
+}
+
 bool virtio_mem_retry_is_migrating(void)
 {
-    return migration_is_running() || migration_in_incoming_postcopy();
+    return !retry_quits &&
+           (migration_is_running() || migration_in_incoming_postcopy());
 }
 
 /*
@@ -100,10 +111,13 @@ void virtio_mem_retry_init(VirtIOMEMRetry *retry, VirtIODevice *vdev)
     *retry = (VirtIOMEMRetry) {
         .vdev = vdev,
         .timer = timer_new_ms(retry_clock(), retry_look, retry),
+        .shutdown.notify = retry_shutdown,
     };
+    qemu_register_shutdown_notifier(&retry->shutdown);
 }
 
 void virtio_mem_retry_cleanup(VirtIOMEMRetry *retry)
 {
+    notifier_remove(&retry->shutdown);
     timer_free(retry->timer);
 }

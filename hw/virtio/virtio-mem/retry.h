@@ -10,6 +10,7 @@
 #ifndef HW_VIRTIO_MEM_RETRY_H
 #define HW_VIRTIO_MEM_RETRY_H
 
+#include "qemu/notify.h"
 #include "qemu/timer.h"
 #include "hw/virtio/virtio.h"
 #include "change.h"
@@ -17,6 +18,7 @@
 typedef struct VirtIOMEMRetry {
     VirtIODevice *vdev;
     QEMUTimer *timer;
+    Notifier shutdown;
     bool guest_waits;
     int64_t not_before;     /* ms */
     unsigned shortage;      /* ms until the next try; 0: there is none */
@@ -33,7 +35,10 @@ extern const VirtIOMEMPart virtio_mem_retry_part;
 void virtio_mem_retry_init(VirtIOMEMRetry *retry, VirtIODevice *vdev);
 void virtio_mem_retry_cleanup(VirtIOMEMRetry *retry);
 
-/* Blocks cannot change while their state is on its way to another QEMU. */
+/*
+ * Blocks cannot change while their state is on its way to another QEMU. False when
+ * QEMU ends, from the time when it cancels a migration.
+ */
 bool virtio_mem_retry_is_migrating(void);
 
 /*
