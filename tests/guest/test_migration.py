@@ -21,7 +21,9 @@ ARGUMENTS = ("-m", "512M,maxmem=20G", *device(0, "8G"))
 PLUGGED = 512 * MiB
 OLD, NEW = (paths.place(series) / "qemu-system-x86_64" for series in ("10.0", "11.1"))
 AGAIN = 3       # how often a guest may be found damaged
-PROMPT = 1.0    # seconds in which a guest goes on that had to wait
+# Seconds in which a guest goes on that had to wait, on a busy machine; by itself Linux tries
+# again after 50 s.
+PROMPT = 5.0
 Move = Callable[[Traveller], None]
 
 
