@@ -29,6 +29,7 @@ static int64_t retry_now(void)
 
 /* When QEMU ends, it frees what it knows of migrations before it stops the VM. */
 static bool retry_quits;
+static Notifier retry_notifier;     /* for all devices */
 
 static void retry_shutdown(Notifier *notifier, void *cause)
 {
@@ -111,13 +112,14 @@ void virtio_mem_retry_init(VirtIOMEMRetry *retry, VirtIODevice *vdev)
     *retry = (VirtIOMEMRetry) {
         .vdev = vdev,
         .timer = timer_new_ms(retry_clock(), retry_look, retry),
-        .shutdown.notify = retry_shutdown,
     };
-    qemu_register_shutdown_notifier(&retry->shutdown);
+    if (!retry_notifier.notify) {
+        retry_notifier.notify = retry_shutdown;
+        qemu_register_shutdown_notifier(&retry_notifier);
+    }
 }
 
 void virtio_mem_retry_cleanup(VirtIOMEMRetry *retry)
 {
-    notifier_remove(&retry->shutdown);
     timer_free(retry->timer);
 }

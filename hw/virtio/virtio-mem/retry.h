@@ -10,7 +10,6 @@
 #ifndef HW_VIRTIO_MEM_RETRY_H
 #define HW_VIRTIO_MEM_RETRY_H
 
-#include "qemu/notify.h"
 #include "qemu/timer.h"
 #include "hw/virtio/virtio.h"
 #include "change.h"
@@ -18,7 +17,6 @@
 typedef struct VirtIOMEMRetry {
     VirtIODevice *vdev;
     QEMUTimer *timer;
-    Notifier shutdown;
     bool guest_waits;
     int64_t not_before;     /* ms */
     unsigned shortage;      /* ms until the next try; 0: there is none */
